@@ -1,0 +1,51 @@
+# Every target makes the virtual environment it needs: nothing is assumed but git, make, Python >= 3.11 and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= auto
+
+.PHONY: help demo test test-faults check bench lock clean
+
+help:
+	@echo "make demo         two wallets pay each other on a mock chain and survive a reorg"
+	@echo "make test         all tests (external vectors: BSV_WALLET_TEST_DATA=DIR)"
+	@echo "make check        lint, format, types, layering"
+	@echo "make bench        createAction and internalizeAction timings (beside the npm toolbox when node is present)"
+	@echo "make lock         renew requirements/*.lock (needs uv)"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: requirements/core.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/core.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.core
+
+demo: $(VENV)/.core
+	$(BIN)/python examples/two_wallets.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) tests
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --extra build pyproject.toml -c requirements/dev.lock -o requirements/core.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache interop/node_modules
