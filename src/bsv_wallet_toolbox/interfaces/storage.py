@@ -1,0 +1,203 @@
+"""What passes between the wallet and its storage: the proposal of an action, the signed transaction, the outcome.
+
+Field names are the snake_case forms of the JSON objects that a remote storage exchanges; scripts and transactions are
+bytes, txids display-order hex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bsv_wallet_toolbox.brc100.actions import ValidInternalizeAction, ValidListActions
+from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
+from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
+from bsv_wallet_toolbox.interfaces.proofs import Incoming
+from bsv_wallet_toolbox.interfaces.statuses import ReviewActionStatus, SendWithStatus
+from bsv_wallet_toolbox.transactions.beef import Beef
+
+__all__ = [
+    "ActionInput",
+    "ActionOutput",
+    "ActionProposal",
+    "CreatedAction",
+    "InternalizeResult",
+    "OutputPurpose",
+    "ProcessActionArgs",
+    "ProcessActionResult",
+    "ProvidedBy",
+    "ResultPage",
+    "ReviewActionResult",
+    "SendWithResult",
+    "SignAction",
+    "SignedTransaction",
+    "WalletStorage",
+]
+
+
+class ProvidedBy(StrEnum):
+    YOU = "you"
+    STORAGE = "storage"
+    YOU_AND_STORAGE = "you-and-storage"
+
+
+class OutputPurpose(StrEnum):
+    NONE = ""
+    CHANGE = "change"
+    COMMISSION = "storage-commission"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionInput:
+    """An input that storage chose or found. Derivation texts are base64, as BRC-29 key ids use them."""
+
+    vin: int
+    source_txid: str
+    source_vout: int
+    source_satoshis: int
+    source_locking_script: bytes
+    unlocking_script_length: int
+    provided_by: ProvidedBy
+    type: str
+    derivation_prefix: str | None = None
+    derivation_suffix: str | None = None
+    sender_identity_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutput:
+    """An output in storage's order: requested ones, then change. ``vout`` is its place in the transaction."""
+
+    vout: int
+    satoshis: int
+    locking_script: bytes
+    """Empty for change: the wallet derives that lock itself."""
+    provided_by: ProvidedBy
+    purpose: OutputPurpose = OutputPurpose.NONE
+    derivation_suffix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionProposal:
+    """Storage's answer to createAction: what it proposes to sign. The wallet checks it before it signs anything."""
+
+    reference: str
+    version: int
+    lock_time: int
+    derivation_prefix: str
+    inputs: tuple[ActionInput, ...]
+    outputs: tuple[ActionOutput, ...]
+    input_beef: Beef | None
+    """The source transactions with their ancestry, None when only the txid was asked for."""
+    satoshis: int = 0
+    """What the wallet's change gains: negative when it pays."""
+    fee: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    txid: str
+    raw_tx: bytes
+
+
+SignAction = Callable[[ActionProposal], SignedTransaction]
+"""Checks, builds, signs and verifies; a plain function, since a local storage runs it on its engine thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessActionArgs:
+    """The second commit of a two-commit action."""
+
+    reference: str
+    txid: str
+    raw_tx: bytes
+    is_delayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendWithResult:
+    txid: str
+    status: SendWithStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewActionResult:
+    txid: str
+    status: ReviewActionStatus
+    competing_txs: tuple[str, ...] = ()
+    competing_beef: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessActionResult:
+    """``not_delayed_results`` is None unless something was posted at once."""
+
+    txid: str
+    send_with_results: tuple[SendWithResult, ...]
+    not_delayed_results: tuple[ReviewActionResult, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedAction:
+    """A committed action and what became of its broadcast."""
+
+    txid: str
+    signed: SignedTransaction | None
+    """None when the same request had been carried out before; then ``beef`` holds the transaction itself too."""
+    beef: Beef | None
+    """What proves its inputs, None when only the txid was asked for."""
+    result: ProcessActionResult
+
+
+class ResultPage(Protocol):
+    """A page of outputs or actions."""
+
+    def to_result(self) -> dict[str, Any]:
+        """The BRC-100 result object; bytes stay bytes."""
+
+
+class WalletStorage(Protocol):
+    """The storage of one user, as the wallet sees it."""
+
+    @property
+    def identity_key(self) -> str: ...
+
+    async def create_signed_action(
+        self,
+        args: ValidCreateAction,
+        sign: SignAction,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> CreatedAction:
+        """Propose, sign and commit in one step, then post at once unless the action is delayed."""
+
+    async def verify_incoming(self, raw: bytes) -> Incoming:
+        """Verify an AtomicBEEF against our headers, scripts and amounts."""
+
+    async def internalize_action(
+        self,
+        args: ValidInternalizeAction,
+        incoming: Incoming,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> InternalizeResult:
+        """Take outputs of a verified transaction in."""
+
+    async def list_outputs(self, args: ValidListOutputs) -> ResultPage: ...
+
+    async def list_actions(self, args: ValidListActions) -> ResultPage: ...
+
+    async def balance(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InternalizeResult:
+    """``satoshis``: what the wallet's change gained (negative when an output left it)."""
+
+    txid: str
+    satoshis: int
+    is_merge: bool
+    send_with_results: tuple[SendWithResult, ...] | None = None
+    not_delayed_results: tuple[ReviewActionResult, ...] | None = None

@@ -1,0 +1,1 @@
+"""Locking and unlocking scripts that the wallet knows how to make and to spend."""
