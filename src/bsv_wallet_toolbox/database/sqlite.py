@@ -22,21 +22,22 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
-from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseClosed, DatabaseError
+from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseMissing
 from bsv_wallet_toolbox.database.sqlite_connection import MEMORY, SqliteConnection, Synchronous, prepare_file
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.seams import Clock, Failpoint, failpoint
+from bsv_wallet_toolbox.seams import Clock, Failpoint, SystemClock, failpoint
 
-__all__ = ["EngineStats", "SqliteEngine"]
+__all__ = ["EngineStats", "SqliteEngine", "read_file"]
 
 T = TypeVar("T")
 
 _GROUP_OPERATIONS = 32
-_GROUP_SECONDS = 0.002
+_GROUP_SECONDS = 0.01
 _RERUNS = 5
 _RERUN_SECONDS = 10.0
 _RERUN_PAUSE = 0.01
+_READ_FILE_BUSY_MS = 5_000
 
 _log = logging.getLogger("bsv_wallet_toolbox.database")
 
@@ -286,13 +287,24 @@ class SqliteEngine:
                 self._writer.run("BEGIN IMMEDIATE")
             except DatabaseError as error:
                 return [_Outcome(first, error=error)], False
-            outcomes = [self._apply(first)]
+            outcomes = [self._apply_first(first)]
+            if outcomes[0].error is not None and self._writer.in_transaction:
+                self._roll_back()
+                return outcomes, True
             while self._writer.in_transaction:
                 job = next(more, None)
                 if job is None:
                     return self._commit(outcomes)
                 outcomes.append(self._apply(job))
             return outcomes, False
+
+    def _apply_first(self, job: _Job) -> _Outcome:
+        """Needs no savepoint: there is nothing before it in the transaction that an error must leave."""
+        tx = self._writer.operation(self._now, read_only=False)
+        try:
+            return _Outcome(job, result=tx.perform(job.operation), statements=tx.statements)
+        except BaseException as error:  # noqa: BLE001 whatever an operation raises is its caller's
+            return _Outcome(job, error=error, statements=tx.statements)
 
     def _apply(self, job: _Job) -> _Outcome:
         tx = self._writer.operation(self._now, read_only=False)
@@ -350,6 +362,38 @@ class SqliteEngine:
             commit_seconds=stats.commit_seconds + seconds,
             reruns=stats.reruns,
         )
+
+
+def read_file(path: str | os.PathLike[str], operation: Callable[[Transaction], T]) -> T:
+    """Run a reading operation on one snapshot of a file, without an engine, and leave no trace: nothing is made,
+    migrated, checkpointed or given another mode. The snapshot may last; a wallet that has the file open goes on.
+
+    Raises DatabaseMissing, DatabaseCorrupt, DatabaseUnavailable, DatabaseBusy when somebody opened and changed the file
+    meanwhile (try again), and what the operation raises.
+    """
+    name = os.path.abspath(os.fspath(path))
+    if not os.path.exists(name):
+        raise DatabaseMissing(f"There is no database file {name}.")
+    # Without a log nobody has the file open. Opened in the usual way it would be given one, which would stay behind.
+    closed = not os.path.exists(f"{name}-wal") and not os.path.exists(f"{name}-journal")
+    before = _changed_at(name)
+    try:
+        connection = SqliteConnection(
+            name, read_only=True, busy_timeout_ms=_READ_FILE_BUSY_MS, synchronous="FULL", vfs=None, immutable=closed
+        )
+        try:
+            connection.run("BEGIN DEFERRED")
+            return connection.operation(SystemClock().now, read_only=True).perform(operation)
+        finally:
+            connection.close()
+    finally:
+        if closed and _changed_at(name) != before:
+            raise DatabaseBusy(f"{name} was changed while it was read.")
+
+
+def _changed_at(name: str) -> tuple[int, int]:
+    state = os.stat(name)
+    return state.st_mtime_ns, state.st_size
 
 
 def _pass(points: Iterable[Failpoint | None]) -> None:

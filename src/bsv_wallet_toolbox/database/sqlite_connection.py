@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import apsw
@@ -100,13 +101,25 @@ class SqliteConnection:
     __slots__ = ("_connection", "_cursor")
 
     def __init__(
-        self, path: str, *, read_only: bool, busy_timeout_ms: int, synchronous: Synchronous, vfs: str | None
+        self,
+        path: str,
+        *,
+        read_only: bool,
+        busy_timeout_ms: int,
+        synchronous: Synchronous,
+        vfs: str | None,
+        immutable: bool = False,
     ) -> None:
+        """``immutable``: read a file that nobody writes; no lock is taken and no companion file is made."""
         flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
         if path == MEMORY:
             flags |= apsw.SQLITE_OPEN_CREATE
+        name = path
+        if immutable:
+            flags |= apsw.SQLITE_OPEN_URI
+            name = f"{Path(path).as_uri()}?immutable=1"
         try:
-            self._connection = apsw.Connection(path, flags=flags, vfs=vfs, statementcachesize=_STATEMENT_CACHE)
+            self._connection = apsw.Connection(name, flags=flags, vfs=vfs, statementcachesize=_STATEMENT_CACHE)
             self._cursor = self._connection.cursor()
         except apsw.Error as error:
             raise _translated(error, f"opening {path}") from error
@@ -132,7 +145,9 @@ class SqliteConnection:
         self.run("PRAGMA temp_store=MEMORY")
         self.run(f"PRAGMA cache_size=-{_CACHE_KIBIBYTES}")
         self.run("PRAGMA mmap_size=0")
+        # Read to its end: a query left half read would hold its snapshot, and the log could never start over.
         self.run("SELECT count(*) FROM sqlite_schema")
+        self._cursor.fetchall()
 
     @property
     def in_transaction(self) -> bool:

@@ -20,9 +20,10 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import roles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
-__all__ = ["CompiledStatement", "RowTemplate", "Statement", "values_of"]
+__all__ = ["CompiledStatement", "RowTemplate", "Statement", "unindexed", "values_of"]
 
 
 class _ListType(NullType):
@@ -47,6 +48,30 @@ def values_of(name: str) -> ValuesOf:
     The list holds int or str; an empty one matches nothing.
     """
     return ValuesOf(name)
+
+
+class _Unindexed(FunctionElement[Any]):
+    inherit_cache = True
+    name = "unindexed"
+
+
+def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column by which rows are checked, never found.
+
+    Without statistics SQLite believes that any index which begins with the column leads to ten rows, and would walk all
+    rows of a user.
+    """
+    return _Unindexed(column)
+
+
+@compiles(_Unindexed)
+def _as_it_is(element: _Unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(_Unindexed, "sqlite")
+def _with_plus_on_sqlite(element: _Unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
 
 
 @compiles(ValuesOf, "sqlite")

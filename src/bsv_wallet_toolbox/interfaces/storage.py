@@ -6,7 +6,7 @@ bytes, txids display-order hex.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -154,7 +154,7 @@ class CreatedAction:
 class ResultPage(Protocol):
     """A page of outputs or actions."""
 
-    def to_result(self) -> dict[str, Any]:
+    def to_result(self) -> Mapping[str, Any]:
         """The BRC-100 result object; bytes stay bytes."""
 
 

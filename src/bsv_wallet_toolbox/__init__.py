@@ -1,0 +1,55 @@
+"""bsv-wallet-toolbox: a BRC-100 wallet for Python.
+
+The public names are imported when they are first used, since the libraries below them take a while to load.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bsv_wallet_toolbox.errors import WalletError
+    from bsv_wallet_toolbox.interfaces.statuses import Chain
+    from bsv_wallet_toolbox.keys.sources import CallbackKey, EnvironmentKey, FileDescriptorKey, StaticKey
+    from bsv_wallet_toolbox.mockchain import MockChain, MockServices
+    from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
+    from bsv_wallet_toolbox.wallet.wallet import Wallet
+
+__all__ = [
+    "CallbackKey",
+    "Chain",
+    "EnvironmentKey",
+    "FileDescriptorKey",
+    "MockChain",
+    "MockServices",
+    "OpenWallet",
+    "StaticKey",
+    "Wallet",
+    "WalletError",
+    "__version__",
+    "open_wallet",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CallbackKey": "keys.sources",
+    "Chain": "interfaces.statuses",
+    "EnvironmentKey": "keys.sources",
+    "FileDescriptorKey": "keys.sources",
+    "MockChain": "mockchain",
+    "MockServices": "mockchain",
+    "OpenWallet": "opening",
+    "StaticKey": "keys.sources",
+    "Wallet": "wallet.wallet",
+    "WalletError": "errors",
+    "open_wallet": "opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

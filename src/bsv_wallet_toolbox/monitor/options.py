@@ -1,0 +1,43 @@
+"""How a monitor is tuned. All times are in milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bsv_wallet_toolbox.interfaces.statuses import Chain
+
+__all__ = ["MonitorOptions"]
+
+_SECOND = 1_000
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorOptions:
+    """The defaults suit a wallet in one process as well as a server with several monitors on one database."""
+
+    header_poll: int = _MINUTE
+    """Between two looks at the tip, besides those that the tracker's events cause."""
+    header_settle: int = _MINUTE
+    """How long a tip must stand before proofs up to it are believed."""
+    send_poll: int = 8 * _SECOND
+    send_page: int = 100
+    send_concurrency: int = 4
+    proof_poll: int = _MINUTE
+    proof_page: int = 100
+    proof_concurrency: int = 3
+    unknown_blocks: int = 3
+    """Blocks during which the network must not know a transaction before it is sent again."""
+    reorg_poll: int = _MINUTE
+    abandoned_poll: int = 8 * _MINUTE
+    hold_poll: int = 10 * _MINUTE
+    purge_poll: int = _DAY
+    event_retention: int = 30 * _DAY
+    lease: int = _MINUTE
+
+    @classmethod
+    def for_chain(cls, chain: Chain) -> MonitorOptions:
+        """The defaults of a chain: on the mock chain a new tip counts at once."""
+        return cls(header_poll=5 * _SECOND, header_settle=0) if chain is Chain.MOCK else cls()

@@ -1,0 +1,1 @@
+"""The monitor's tasks, one module each."""

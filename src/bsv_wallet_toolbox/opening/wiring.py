@@ -1,0 +1,123 @@
+"""open_wallet: one call that puts key, file, network and monitor together, and takes them apart again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.errors import WERR_UNAUTHORIZED
+from bsv_wallet_toolbox.interfaces.keys import KeySource
+from bsv_wallet_toolbox.interfaces.services import WalletServices
+from bsv_wallet_toolbox.interfaces.statuses import Chain
+from bsv_wallet_toolbox.keys.derivation import KeyDeriver
+from bsv_wallet_toolbox.keys.derived_entropy import DerivedEntropy
+from bsv_wallet_toolbox.monitor.monitor import Monitor, MonitorOptions
+from bsv_wallet_toolbox.provider.derivations import DerivationReserve
+from bsv_wallet_toolbox.provider.storage_provider import NewStore, StorageProvider
+from bsv_wallet_toolbox.provider.user_storage import DrawSource
+from bsv_wallet_toolbox.seams import Clock, Entropy, SystemClock, SystemEntropy
+from bsv_wallet_toolbox.storage.users import UserScope, count_users
+from bsv_wallet_toolbox.transactions.fee import FeeModel
+from bsv_wallet_toolbox.wallet.signer import SigningLimits
+from bsv_wallet_toolbox.wallet.wallet import Wallet
+
+__all__ = ["OpenWallet", "default_fee_rate", "open_wallet"]
+
+
+class OpenWallet(Wallet):
+    """A wallet with the parts it was put together from."""
+
+    def __init__(
+        self,
+        deriver: KeyDeriver,
+        provider: StorageProvider,
+        scope: UserScope,
+        draws: DrawSource | Entropy,
+        monitor: Monitor,
+        limits: SigningLimits | None,
+    ) -> None:
+        super().__init__(deriver, provider.for_user(scope, draws), provider.services, limits=limits)
+        self.provider = provider
+        self.monitor = monitor
+
+
+def default_fee_rate(chain: Chain) -> int:
+    """Satoshis per 1000 bytes where nothing better is known."""
+    return 100 if chain is Chain.MAIN else 1
+
+
+@asynccontextmanager
+async def open_wallet(
+    path: str | os.PathLike[str],
+    key: KeySource,
+    services: WalletServices,
+    *,
+    create: bool = False,
+    monitor: bool | MonitorOptions = True,
+    fee_rate: int | None = None,
+    limits: SigningLimits | None = None,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    derive_from_key: bool = True,
+) -> AsyncIterator[OpenWallet]:
+    """Open the wallet of ``key`` in a SQLite file, with the monitor running unless ``monitor`` is False.
+
+    ``create`` makes the file when it is not there yet. ``fee_rate`` is in satoshis per 1000 bytes; by default 100 on
+    main and 1 elsewhere. ``clock`` and ``entropy`` are seams for tests; with ``derive_from_key`` (the default) the
+    names of change outputs come from the key and the file, so that the key alone can find the coins again.
+
+    Leaving the block stops the monitor and waits for every write in flight.
+
+    Raises WERR_UNAUTHORIZED when the file belongs to another key, WERR_NETWORK_CHAIN when it is of another chain,
+    DatabaseMissing when there is no file and ``create`` is False.
+
+    >>> async def pay(key, services, script):
+    ...     async with open_wallet("wallet.sqlite", key, services) as wallet:
+    ...         return await wallet.create_action({
+    ...             "description": "rent",
+    ...             "outputs": [{"lockingScript": script, "satoshis": 1000, "outputDescription": "rent"}],
+    ...         })
+    """
+    entropy = entropy or SystemEntropy()
+    deriver_key = await key.root_key()
+    deriver = KeyDeriver(deriver_key)
+    rate = default_fee_rate(services.chain) if fee_rate is None else fee_rate
+    new = None
+    if create:
+        new = NewStore(KeyDeriver(entropy.bytes(32)).identity_key, Path(path).name)
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(
+            await StorageProvider.open(
+                path, services, fee_model=FeeModel(value=rate), new=new, clock=clock or SystemClock(), entropy=entropy
+            )
+        )
+        scope = await _user(provider, deriver.identity_key, create)
+        draws: DrawSource | Entropy = entropy
+        if derive_from_key:
+            derived = DerivedEntropy(deriver_key, provider.settings.storage_identity_key, 0, entropy)
+            draws = DerivationReserve(derived, lambda count: provider.reserve_derivations(scope, count))
+        del deriver_key
+        options = monitor if isinstance(monitor, MonitorOptions) else MonitorOptions.for_chain(services.chain)
+        watcher = Monitor(provider, options=options)
+        if monitor is not False:
+            await stack.enter_async_context(watcher)
+        yield OpenWallet(deriver, provider, scope, draws, watcher, limits)
+
+
+async def _user(provider: StorageProvider, identity_key: str, create: bool) -> UserScope:
+    """The user of the key; made only in a file that has none, since a wrong key must not open an empty wallet."""
+
+    def is_empty(tx: Transaction) -> bool:
+        return count_users(tx) == 0
+
+    if create and await provider.engine.read(is_empty):
+        return await provider.find_or_insert_user(identity_key)
+    try:
+        return await provider.find_user(identity_key)
+    except WERR_UNAUTHORIZED:
+        raise WERR_UNAUTHORIZED(
+            "This wallet file belongs to another key. Open it with the key it was made with, or make a new file."
+        ) from None

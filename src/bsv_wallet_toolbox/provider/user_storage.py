@@ -1,0 +1,328 @@
+"""Everything one user may ask of a store, as coroutines. Rows of other users can't be reached from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import anyio
+
+from bsv_wallet_toolbox.brc100.actions import ValidInternalizeAction, ValidListActions
+from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
+from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
+from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.errors import (
+    WERR_INTERNAL,
+    WERR_INVALID_OPERATION,
+    WERR_INVALID_PARAMETER,
+    WERR_REVIEW_ACTIONS,
+)
+from bsv_wallet_toolbox.interfaces.proofs import Incoming
+from bsv_wallet_toolbox.interfaces.statuses import SendWithStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.storage import (
+    ActionProposal,
+    CreatedAction,
+    InternalizeResult,
+    ProcessActionArgs,
+    ProcessActionResult,
+    ResultPage,
+    ReviewActionResult,
+    SendWithResult,
+    SignAction,
+    SignedTransaction,
+)
+from bsv_wallet_toolbox.provider.broadcast import Posted
+from bsv_wallet_toolbox.provider.incoming import verify_incoming
+from bsv_wallet_toolbox.provider.owned_tasks import CallerMark
+from bsv_wallet_toolbox.provider.store import Store
+from bsv_wallet_toolbox.seams import Entropy, Failpoint
+from bsv_wallet_toolbox.storage.action_draws import ActionDraws
+from bsv_wallet_toolbox.storage.ancestry import beef_of
+from bsv_wallet_toolbox.storage.coins import balance
+from bsv_wallet_toolbox.storage.create_action import insert_signed, insert_unsigned, propose_action
+from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
+from bsv_wallet_toolbox.storage.listing.list_actions import list_actions
+from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
+from bsv_wallet_toolbox.storage.process_action import commit_signed, is_final, parse_signed
+from bsv_wallet_toolbox.storage.reqs import insert_req
+from bsv_wallet_toolbox.storage.requests import RequestKey, find_replay, record_request, request_key
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id
+from bsv_wallet_toolbox.storage.users import UserScope, default_basket
+from bsv_wallet_toolbox.transactions.beef import Beef
+
+__all__ = ["DrawSource", "UserStorage"]
+
+MAX_CONCURRENT_ACTIONS = 64
+
+
+@runtime_checkable
+class DrawSource(Protocol):
+    """An entropy that must be made ready (durably) before an action draws from it."""
+
+    @property
+    def entropy(self) -> Entropy: ...
+
+    async def ready(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    txid: str
+    signed: SignedTransaction | None
+    beef: Beef | None
+    replayed: TransactionRow | None = None
+
+
+class UserStorage:
+    def __init__(self, store: Store, scope: UserScope, draws: DrawSource | Entropy) -> None:
+        self._store = store
+        self._scope = scope
+        self._draws = draws
+        self._limiter = anyio.CapacityLimiter(MAX_CONCURRENT_ACTIONS)
+
+    @property
+    def identity_key(self) -> str:
+        return self._scope.identity_key
+
+    async def _entropy(self) -> Entropy:
+        if isinstance(self._draws, DrawSource):
+            await self._draws.ready()
+            return self._draws.entropy
+        return self._draws
+
+    # createAction of a local wallet: one commit
+
+    async def create_signed_action(
+        self,
+        args: ValidCreateAction,
+        sign: SignAction,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> CreatedAction:
+        """Propose, sign and commit in one database transaction, then post at once unless the action is delayed.
+
+        ``sign`` runs on the engine's thread. A caller cancelled before the commit leaves nothing behind; afterwards
+        the action goes its way. The same ``idempotency_key`` with the same arguments is carried out once.
+        """
+        request = _request(idempotency_key, originator, "createAction", args.to_json)
+        async with self._limiter:
+            return await self._store.tasks.run(lambda mark: self._create_signed(args, sign, originator, request, mark))
+
+    async def _create_signed(
+        self,
+        args: ValidCreateAction,
+        sign: SignAction,
+        originator: str | None,
+        request: RequestKey | None,
+        mark: CallerMark,
+    ) -> CreatedAction:
+        store, scope = self._store, self._scope
+        draws = ActionDraws(await self._entropy(), args.random_vals)
+        claimed_by = None if args.is_delayed else store.owner
+
+        def commit(tx: Transaction) -> _Committed:
+            replay = find_replay(tx, scope, request)
+            if replay is not None:
+                return self._replay(tx, replay, args.options.return_txid_only)
+            planned = propose_action(tx, scope, args, store.policy, draws, store.cache, store.counts)
+            signed = sign(planned.proposal)
+            mark.check()
+            transaction_id = insert_signed(tx, scope, args, planned, store.policy, originator or "", signed)
+            insert_req(tx, signed.txid, signed.raw_tx, _NO_BEEF, transaction_id, claimed_by=claimed_by)
+            record_request(tx, scope, request, transaction_id)
+            return _Committed(signed.txid, signed, planned.proposal.input_beef)
+
+        done = await store.engine.write(
+            commit,
+            name="createAction",
+            before_commit=Failpoint.CREATE_BEFORE_COMMIT,
+            after_commit=Failpoint.CREATE_AFTER_COMMIT,
+        )
+        if done.replayed is not None:
+            result = _result_of_status(done.txid, done.replayed.status)
+        else:
+            result = await self._share(done.txid, args.is_delayed)
+        return CreatedAction(done.txid, done.signed, done.beef, result)
+
+    def _replay(self, tx: Transaction, transaction_id: int, txid_only: bool) -> _Committed:
+        row = find_by_id(tx, transaction_id)
+        if row.txid is None:
+            raise WERR_INVALID_OPERATION("The action of this idempotency key was never signed.")
+        beef = None if txid_only else beef_of(tx, [row.txid], self._store.cache)
+        return _Committed(row.txid, None, beef, row)
+
+    # createAction and processAction of a remote wallet: two commits
+
+    async def create_action(self, args: ValidCreateAction, originator: str | None = None) -> ActionProposal:
+        """Reserve coins for an action that is signed elsewhere; processAction finishes it, or it is abandoned."""
+        store, scope = self._store, self._scope
+
+        async def work(mark: CallerMark) -> ActionProposal:
+            draws = ActionDraws(await self._entropy(), args.random_vals)
+
+            def commit(tx: Transaction) -> ActionProposal:
+                planned = propose_action(tx, scope, args, store.policy, draws, store.cache, store.counts)
+                mark.check()
+                insert_unsigned(tx, scope, args, planned, store.policy, originator or "")
+                return planned.proposal
+
+            return await store.engine.write(
+                commit,
+                name="createAction",
+                before_commit=Failpoint.CREATE_BEFORE_COMMIT,
+                after_commit=Failpoint.CREATE_AFTER_COMMIT,
+            )
+
+        async with self._limiter:
+            return await store.tasks.run(work)
+
+    async def process_action(self, args: ProcessActionArgs) -> ProcessActionResult:
+        """Commit the signed transaction of an action and send it; WERR_INVALID_OPERATION for one that differs."""
+        store, scope = self._store, self._scope
+        view = parse_signed(args)
+        height = await store.services.get_height() if not view.is_final_by_sequence else 0
+        if not is_final(view, height, store.clock.now()):
+            raise WERR_INVALID_OPERATION(
+                "This transaction is not final. Its lock time is in the future: process it when that has passed."
+            )
+        claimed_by = None if args.is_delayed else store.owner
+
+        async def work(mark: CallerMark) -> ProcessActionResult:
+            def commit(tx: Transaction) -> None:
+                mark.check()
+                commit_signed(tx, scope, args, view, store.policy.max_output_script, claimed_by)
+
+            await store.engine.write(
+                commit,
+                name="processAction",
+                before_commit=Failpoint.PROCESS_BEFORE_COMMIT,
+                after_commit=Failpoint.PROCESS_AFTER_COMMIT,
+            )
+            return await self._share(args.txid, args.is_delayed)
+
+        return await store.tasks.run(work)
+
+    async def _share(self, txid: str, is_delayed: bool) -> ProcessActionResult:
+        if is_delayed:
+            self._store.work_arrived()
+            return ProcessActionResult(txid, (SendWithResult(txid, SendWithStatus.SENDING),))
+        return _result_of_post(await self._post(txid))
+
+    async def _post(self, txid: str) -> Posted:
+        """Send what is committed; a reason on our side puts it off, the action stands either way."""
+        try:
+            return await self._store.broadcaster.post(txid)
+        except WERR_INVALID_PARAMETER as error:
+            return await self._store.broadcaster.put_off(txid, 0, error.message)
+
+    # internalizeAction
+
+    async def verify_incoming(self, raw: bytes) -> Incoming:
+        """Parse and verify an AtomicBEEF; see :func:`~bsv_wallet_toolbox.provider.incoming.verify_incoming`."""
+        return await verify_incoming(raw, self._store.services.get_chain_tracker())
+
+    async def internalize_action(
+        self,
+        args: ValidInternalizeAction,
+        incoming: Incoming,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> InternalizeResult:
+        """Take outputs of a verified transaction in, and post it at once when no provider is known to have it.
+
+        Raises WERR_REVIEW_ACTIONS when the network proves that it can never be mined.
+        """
+        store, scope = self._store, self._scope
+        request = _request(idempotency_key, originator, "internalizeAction", lambda: asdict(args))
+
+        async def work(mark: CallerMark) -> InternalizeResult:
+            reference = Reference(await self._entropy())
+
+            def commit(tx: Transaction) -> Internalized:
+                replay = find_replay(tx, scope, request)
+                if replay is not None:
+                    return Internalized(replay, find_by_id(tx, replay).satoshis, is_merge=False, must_post=False)
+                done = internalize(
+                    tx, scope, args, incoming, reference, store.policy.max_output_script, claimed_by=store.owner
+                )
+                mark.check()
+                record_request(tx, scope, request, done.transaction_id)
+                return done
+
+            done = await store.engine.write(
+                commit,
+                name="internalizeAction",
+                before_commit=Failpoint.INTERNALIZE_BEFORE_COMMIT,
+                after_commit=Failpoint.INTERNALIZE_AFTER_COMMIT,
+            )
+            return await self._announce(incoming.view.txid, done)
+
+        return await store.tasks.run(work)
+
+    async def _announce(self, txid: str, done: Internalized) -> InternalizeResult:
+        if not done.must_post:
+            return InternalizeResult(txid, done.satoshis, done.is_merge)
+        posted = _result_of_post(await self._post(txid))
+        if any(each.status is SendWithStatus.FAILED for each in posted.send_with_results):
+            raise WERR_REVIEW_ACTIONS(
+                [_review_json(each) for each in posted.not_delayed_results or ()],
+                [{"txid": each.txid, "status": each.status.value} for each in posted.send_with_results],
+                txid,
+            )
+        return InternalizeResult(
+            txid, done.satoshis, done.is_merge, posted.send_with_results, posted.not_delayed_results
+        )
+
+    # reading
+
+    async def list_outputs(self, args: ValidListOutputs) -> ResultPage:
+        return await self._store.engine.read(lambda tx: list_outputs(tx, self._scope, args, self._store.cache))
+
+    async def list_actions(self, args: ValidListActions) -> ResultPage:
+        return await self._store.engine.read(lambda tx: list_actions(tx, self._scope, args))
+
+    async def balance(self) -> int:
+        """Satoshis of all change that is not spent (BRC-112: the sum of basket ``default``)."""
+        return await self._store.engine.read(lambda tx: balance(tx, self._scope, default_basket(tx, self._scope)))
+
+    async def beef_of(self, txid: str) -> Beef:
+        """BEEF that proves a transaction this store knows."""
+        return await self._store.engine.read(lambda tx: beef_of(tx, [txid], self._store.cache))
+
+
+def _request(
+    key: str | None, originator: str | None, method: str, args: Callable[[], dict[str, Any]]
+) -> RequestKey | None:
+    return None if key is None else request_key(key, originator or "", method, args())
+
+
+_NO_BEEF = Beef().to_bytes()
+"""Ancestors with rows of their own are not stored again with every descendant."""
+
+_STATUS_RESULTS = {
+    TransactionStatus.SENDING: SendWithStatus.SENDING,
+    TransactionStatus.UNPROCESSED: SendWithStatus.SENDING,
+    TransactionStatus.UNPROVEN: SendWithStatus.UNPROVEN,
+    TransactionStatus.COMPLETED: SendWithStatus.UNPROVEN,
+    TransactionStatus.FAILED: SendWithStatus.FAILED,
+}
+
+
+def _result_of_status(txid: str, status: TransactionStatus) -> ProcessActionResult:
+    found = _STATUS_RESULTS.get(status)
+    if found is None:
+        raise WERR_INTERNAL(f"A request was recorded for a transaction that is {status}.")
+    return ProcessActionResult(txid, (SendWithResult(txid, found),))
+
+
+def _result_of_post(posted: Posted) -> ProcessActionResult:
+    review = ReviewActionResult(posted.txid, posted.review_status, posted.verdict.competing_txids)
+    return ProcessActionResult(posted.txid, (SendWithResult(posted.txid, posted.send_with_status),), (review,))
+
+
+def _review_json(review: ReviewActionResult) -> dict[str, object]:
+    body: dict[str, object] = {"txid": review.txid, "status": review.status.value}
+    if review.competing_txs:
+        body["competingTxs"] = list(review.competing_txs)
+    return body

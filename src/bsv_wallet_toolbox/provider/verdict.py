@@ -1,0 +1,104 @@
+"""What the answers of broadcast providers mean for a transaction: a pure function, values in and a verdict out.
+
+Unknown is never "spent", an outage is never an answer, acceptance is provisional. A transaction ends on evidence only:
+a competitor that is proven or held by two independent providers, or a rule it breaks by a provider's word and by its
+own nature. Everything else waits and is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bsv_wallet_toolbox.interfaces.services import PostAnswer, PostOutcome, RejectReason, TxNetworkStatus
+
+__all__ = ["Checks", "Competitor", "Verdict", "VerdictKind", "competitors_named", "decide", "needs_checks"]
+
+
+class VerdictKind(StrEnum):
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    """Nobody could judge: sent again later, nothing else changes."""
+    HOLD = "hold"
+    """Refused without proof that it is lost: coins stay reserved, it is asked again, the person is told."""
+    DOUBLE_SPEND = "doubleSpend"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Competitor:
+    """A transaction said to spend one of our inputs. ``conflicts``: its bytes were seen and do so."""
+
+    txid: str
+    conflicts: bool
+    proven: bool
+    accepted_by: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What was found out after the answers: the network's view of the transaction, of its competitors, and our own."""
+
+    network_status: TxNetworkStatus | None
+    """None when nobody answered."""
+    competitors: tuple[Competitor, ...] = ()
+    breaks_rule: str | None = None
+    """The rule that our own check finds broken, None when it passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    kind: VerdictKind
+    reason: str
+    competing_txids: tuple[str, ...] = ()
+
+
+_ACCEPTED = frozenset({PostOutcome.ACCEPTED_SEEN, PostOutcome.ACCEPTED_QUEUED, PostOutcome.ALREADY_KNOWN})
+_REFUSED = frozenset({PostOutcome.DOUBLE_SPEND, PostOutcome.REJECTED})
+_FINAL_REASONS = frozenset({RejectReason.MALFORMED, RejectReason.FEE_TOO_LOW})
+_ENOUGH_PROVIDERS = 2
+
+
+def needs_checks(answers: Sequence[PostAnswer]) -> bool:
+    """Whether :func:`decide` can only be asked after the network was asked more."""
+    outcomes = {answer.outcome for answer in answers}
+    return not outcomes & _ACCEPTED and bool(outcomes & _REFUSED)
+
+
+def competitors_named(answers: Sequence[PostAnswer]) -> tuple[str, ...]:
+    """Txids that any provider named as competing, in the order they were named."""
+    return tuple(dict.fromkeys(txid for answer in answers for txid in answer.competing_txids))
+
+
+def decide(answers: Sequence[PostAnswer], checks: Checks | None = None) -> Verdict:
+    """The verdict on one transaction from every provider's answer about it and, if needed, the checks made since."""
+    accepted = [answer.provider for answer in answers if answer.outcome in _ACCEPTED]
+    if accepted:
+        return Verdict(VerdictKind.ACCEPTED, f"accepted by {', '.join(accepted)}")
+    refused = [answer for answer in answers if answer.outcome in _REFUSED]
+    if not refused:
+        return Verdict(VerdictKind.RETRY, _why_nobody_judged(answers))
+    named = competitors_named(answers)
+    if checks is None or checks.network_status is None:
+        return Verdict(VerdictKind.HOLD, "refused, and nobody could say whether the network has it", named)
+    if checks.network_status is not TxNetworkStatus.UNKNOWN:
+        return Verdict(VerdictKind.ACCEPTED, f"the network has it ({checks.network_status})")
+    for competitor in checks.competitors:
+        if competitor.conflicts and (competitor.proven or len(competitor.accepted_by) >= _ENOUGH_PROVIDERS):
+            how = "is proven" if competitor.proven else "is held by independent providers"
+            return Verdict(VerdictKind.DOUBLE_SPEND, f"{competitor.txid} spends an input and {how}", named)
+    missing_parents = any(answer.outcome is PostOutcome.MISSING_PARENTS for answer in answers)
+    rejected = [answer for answer in refused if answer.outcome is PostOutcome.REJECTED]
+    final = [answer for answer in rejected if answer.reason in _FINAL_REASONS]
+    if not missing_parents and final:
+        return Verdict(VerdictKind.INVALID, f"{final[0].provider}: {final[0].reason}")
+    if not missing_parents and rejected and checks.breaks_rule is not None:
+        return Verdict(VerdictKind.INVALID, f"{rejected[0].provider} and our own check: {checks.breaks_rule}")
+    return Verdict(VerdictKind.HOLD, f"{refused[0].provider}: {refused[0].text or refused[0].outcome}", named)
+
+
+def _why_nobody_judged(answers: Sequence[PostAnswer]) -> str:
+    if not answers:
+        return "no provider was asked"
+    return "; ".join(f"{answer.provider}: {answer.outcome}" for answer in answers)

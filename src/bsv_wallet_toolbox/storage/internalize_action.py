@@ -1,0 +1,253 @@
+"""internalizeAction in storage: outputs of a transaction from outside become ours.
+
+The BEEF was verified before (proofs against our headers, scripts, amounts) and payments were checked against the
+wallet's keys. Here: new or merge, what the change gains, own coins that the transaction consumes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+
+from bsv_wallet_toolbox.brc100.actions import ValidBasketInsertion, ValidInternalizeAction, ValidWalletPayment
+from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.proofs import Incoming
+from bsv_wallet_toolbox.interfaces.statuses import REQ_WAS_BROADCAST, ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProvidedBy
+from bsv_wallet_toolbox.seams import Entropy
+from bsv_wallet_toolbox.storage.create_action import signed_output_columns
+from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
+from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
+from bsv_wallet_toolbox.storage.reqs import find_req, insert_req
+from bsv_wallet_toolbox.storage.statements import actions as statements
+from bsv_wallet_toolbox.storage.statements import coins as coin_statements
+from bsv_wallet_toolbox.storage.timestamps import iso
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_txid
+from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket, find_or_insert_baskets
+from bsv_wallet_toolbox.transactions.tx import TransactionView
+
+__all__ = ["Internalized", "Reference", "internalize"]
+
+_MERGEABLE = frozenset(
+    {TransactionStatus.COMPLETED, TransactionStatus.UNPROVEN, TransactionStatus.NOSEND, TransactionStatus.SENDING}
+)
+REFERENCE_BYTES = 7
+
+IncomingOutput = ValidWalletPayment | ValidBasketInsertion
+
+
+@dataclass(frozen=True, slots=True)
+class Internalized:
+    transaction_id: int
+    satoshis: int
+    is_merge: bool
+    must_post: bool
+    """No provider has accepted it as far as this store knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnOutput:
+    output_id: int
+    in_default: bool
+
+
+class Reference:
+    """The random handle of an incoming action, drawn before the operation first runs."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self.text = b64encode(entropy.bytes(REFERENCE_BYTES)).decode()
+
+
+def internalize(
+    tx: Transaction,
+    scope: UserScope,
+    args: ValidInternalizeAction,
+    incoming: Incoming,
+    reference: Reference,
+    max_output_script: int,
+    claimed_by: str | None,
+) -> Internalized:
+    """Take the named outputs in; WERR_INVALID_PARAMETER when the transaction is in no state to be merged with."""
+    basket = default_basket(tx, scope)
+    existing = find_by_txid(tx, scope, incoming.view.txid)
+    own: dict[int, _OwnOutput] = {}
+    if existing is not None:
+        if existing.status not in _MERGEABLE:
+            raise WERR_INVALID_PARAMETER(
+                "tx", f"target transaction of internalizeAction has invalid status {existing.status}."
+            )
+        rows = tx.rows(statements.OUTPUTS_OF, transaction_id=existing.transaction_id, user_id=scope.user_id)
+        own = {row[1]: _OwnOutput(row[0], row[6] == basket.basket_id and bool(row[5])) for row in rows}
+    gained = sum(_gain(output, incoming.view, own.get(output.output_index)) for output in args.outputs)
+    if existing is None:
+        transaction_id, must_post = _insert(tx, scope, args, incoming, reference, gained, claimed_by)
+    else:
+        transaction_id, must_post = existing.transaction_id, False
+        _merge(tx, args, incoming, existing, gained)
+    label_transaction(tx, scope, transaction_id, args.labels)
+    _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
+    return Internalized(transaction_id, gained, existing is not None, must_post)
+
+
+def _gain(output: IncomingOutput, view: TransactionView, own: _OwnOutput | None) -> int:
+    """What the wallet's change gains by one entry: payments add, change that becomes a custom output subtracts."""
+    satoshis = view.outputs[output.output_index].satoshis
+    if isinstance(output, ValidWalletPayment):
+        return 0 if own is not None and own.in_default else satoshis
+    return -satoshis if own is not None and own.in_default else 0
+
+
+def _insert(
+    tx: Transaction,
+    scope: UserScope,
+    args: ValidInternalizeAction,
+    incoming: Incoming,
+    reference: Reference,
+    gained: int,
+    claimed_by: str | None,
+) -> tuple[int, bool]:
+    view = incoming.view
+    proven_tx_id = find_or_insert_proven(tx, incoming.proof) if incoming.proof is not None else None
+    req = find_req(tx, view.txid)
+    if proven_tx_id is not None:
+        status = TransactionStatus.COMPLETED
+    elif req is not None and req.status is ProvenTxReqStatus.COMPLETED:
+        status, proven_tx_id = TransactionStatus.COMPLETED, req.proven_tx_id
+    elif req is not None and req.status in REQ_WAS_BROADCAST:
+        status = TransactionStatus.UNPROVEN
+    else:
+        status = TransactionStatus.SENDING
+    transaction_id = tx.insert(
+        statements.INSERT_TRANSACTION,
+        now=iso(tx.now()),
+        user_id=scope.user_id,
+        proven_tx_id=proven_tx_id,
+        status=status.value,
+        reference=reference.text,
+        is_outgoing=0,
+        satoshis=gained - _consume_own_coins(tx, scope, view, 0),
+        version=view.version,
+        lock_time=view.lock_time,
+        description=args.description,
+        txid=view.txid,
+        input_beef=None,
+    )
+    _consume_own_coins(tx, scope, view, transaction_id)
+    if incoming.proof is not None:
+        record_proof(tx, incoming.proof)
+        return transaction_id, False
+    insert_req(tx, view.txid, view.raw, incoming.beef.to_bytes(), transaction_id, claimed_by=claimed_by)
+    return transaction_id, status is TransactionStatus.SENDING and req is None
+
+
+def _consume_own_coins(tx: Transaction, scope: UserScope, view: TransactionView, transaction_id: int) -> int:
+    """Satoshis of our change that the transaction spends; with an id, those outputs are marked spent by it."""
+    consumed = 0
+    for each in view.inputs:
+        for output_id, owner, _, spent_by, _, satoshis, change in tx.rows(
+            coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
+        ):
+            if owner != scope.user_id or spent_by is not None:
+                continue
+            consumed += satoshis if change else 0
+            if transaction_id:
+                tx.execute(
+                    coin_statements.SPEND_OUTPUT,
+                    output_id=output_id,
+                    transaction_id=transaction_id,
+                    now=iso(tx.now()),
+                )
+    return consumed
+
+
+def _merge(
+    tx: Transaction, args: ValidInternalizeAction, incoming: Incoming, existing: TransactionRow, gained: int
+) -> None:
+    tx.execute(
+        statements.ADD_SATOSHIS,
+        transaction_id=existing.transaction_id,
+        gained=gained,
+        new_description=args.description,
+        now=iso(tx.now()),
+    )
+    if incoming.proof is not None:
+        record_proof(tx, incoming.proof)
+
+
+def _take_outputs(
+    tx: Transaction,
+    scope: UserScope,
+    args: ValidInternalizeAction,
+    view: TransactionView,
+    transaction_id: int,
+    own: dict[int, _OwnOutput],
+    basket: Basket,
+    max_output_script: int,
+) -> None:
+    insertions = [output for output in args.outputs if isinstance(output, ValidBasketInsertion)]
+    baskets = find_or_insert_baskets(tx, scope, (output.basket for output in insertions))
+    rows = []
+    for output in args.outputs:
+        role = _role(output, basket, baskets)
+        known = own.get(output.output_index)
+        if known is None:
+            rows.append(_new_row(tx, scope, view, transaction_id, output.output_index, role, max_output_script))
+        elif not (isinstance(output, ValidWalletPayment) and known.in_default):
+            tx.execute(statements.CONVERT_OUTPUT, output_id=known.output_id, now=iso(tx.now()), **role)
+    tx.insert_many(statements.INSERT_OUTPUT, rows)
+    if any(output.tags for output in insertions):
+        stored = tx.rows(statements.OUTPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id)
+        ids = {row[1]: row[0] for row in stored}
+        tag_outputs(tx, scope, {ids[output.output_index]: output.tags for output in insertions})
+
+
+def _role(output: IncomingOutput, basket: Basket, baskets: dict[str, int]) -> dict[str, Any]:
+    """The columns that make an output change, or a custom output in a basket."""
+    if isinstance(output, ValidWalletPayment):
+        return {
+            "basket_id": basket.basket_id,
+            "change": 1,
+            "type": "P2PKH",
+            "provided_by": ProvidedBy.STORAGE.value,
+            "purpose": OutputPurpose.CHANGE.value,
+            "sender_identity_key": output.sender_identity_key,
+            "derivation_prefix": output.derivation_prefix,
+            "derivation_suffix": output.derivation_suffix,
+            "custom_instructions": None,
+        }
+    return {
+        "basket_id": baskets[output.basket],
+        "change": 0,
+        "type": "custom",
+        "provided_by": ProvidedBy.YOU.value,
+        "purpose": OutputPurpose.NONE.value,
+        "sender_identity_key": None,
+        "derivation_prefix": None,
+        "derivation_suffix": None,
+        "custom_instructions": output.custom_instructions,
+    }
+
+
+def _new_row(
+    tx: Transaction,
+    scope: UserScope,
+    view: TransactionView,
+    transaction_id: int,
+    vout: int,
+    role: dict[str, Any],
+    max_output_script: int,
+) -> dict[str, Any]:
+    return {
+        "now": iso(tx.now()),
+        "user_id": scope.user_id,
+        "transaction_id": transaction_id,
+        "spendable": 1,
+        "vout": vout,
+        "satoshis": view.outputs[vout].satoshis,
+        "output_description": "",
+        "txid": view.txid,
+        **role,
+        **signed_output_columns(view.outputs[vout], max_output_script),
+    }

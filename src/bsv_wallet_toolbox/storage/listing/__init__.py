@@ -1,0 +1,1 @@
+"""What a user's storage shows: outputs, actions, balances. Everything here only reads."""

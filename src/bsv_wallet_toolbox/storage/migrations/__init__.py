@@ -1,0 +1,10 @@
+"""The numbered steps that bring a file to the current schema; each is one transaction."""
+
+from __future__ import annotations
+
+from bsv_wallet_toolbox.database.migrations import Migration
+from bsv_wallet_toolbox.storage.migrations.m0001_initial import create_initial_schema
+
+__all__ = ["MIGRATIONS"]
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "initial schema", create_initial_schema),)

@@ -1,0 +1,223 @@
+"""Proofs: recorded when found, doubted when their block leaves the active chain, replaced when found again.
+
+Callers verify a proof against our headers before they come here: nothing is stored on a provider's word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.interfaces.proofs import Proof
+from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.storage.ancestry import move_proof_epoch
+from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
+from bsv_wallet_toolbox.storage.reqs import JobKind, find_req, insert_req, move_req, schedule
+from bsv_wallet_toolbox.storage.statements import coins as coin_statements
+from bsv_wallet_toolbox.storage.statements import proofs as statements
+from bsv_wallet_toolbox.storage.timestamps import iso
+from bsv_wallet_toolbox.storage.transactions import (
+    HoldReason,
+    TransactionRow,
+    fail_transaction,
+    move_transaction,
+    transactions_of,
+)
+from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.tx import parse_transaction
+
+__all__ = [
+    "Suspect",
+    "delay_suspect",
+    "demote_suspect",
+    "doubt_block",
+    "due_suspects",
+    "find_or_insert_proven",
+    "record_proof",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A stored proof whose block is no longer on the active chain."""
+
+    proven_tx_id: int
+    txid: str
+    block_hash: str
+    height: int
+    tries: int
+    raw_tx: bytes | None
+
+
+def find_or_insert_proven(tx: Transaction, proof: Proof) -> int:
+    """The proven_txs row of a txid; one whose proof differs is brought to this one."""
+    columns = {
+        "index_in_block": proof.merkle_path.index_of(proof.txid),
+        "merkle_path": proof.merkle_path.extract([proof.txid]).raw,
+        "block_hash": proof.header.hash,
+        "merkle_root": proof.header.merkle_root,
+        "now": iso(tx.now()),
+    }
+    row = tx.one(statements.FIND_PROVEN, txid=proof.txid)
+    if row is None:
+        return tx.insert(
+            statements.INSERT_PROVEN, txid=proof.txid, raw_tx=proof.raw_tx, height=proof.header.height, **columns
+        )
+    proven_tx_id = int(row[0])
+    if row[2] != proof.header.hash:
+        tx.execute(statements.REPLACE_PROOF, proven_tx_id=proven_tx_id, new_height=proof.header.height, **columns)
+    return proven_tx_id
+
+
+def record_proof(tx: Transaction, proof: Proof) -> bool:
+    """Complete the req and every user's transaction of a txid; idempotent. False when there was nothing to do.
+
+    A failed transaction that is proven after all comes back by the same way.
+    """
+    proven_tx_id = find_or_insert_proven(tx, proof)
+    changed = tx.execute(statements.DELETE_SUSPECT, proven_tx_id=proven_tx_id) > 0
+    if changed:
+        _release_doubted(tx, proof.txid)
+    req = find_req(tx, proof.txid)
+    if req is not None and req.status is not ProvenTxReqStatus.COMPLETED:
+        move_req(tx, req, ProvenTxReqStatus.COMPLETED, proven_tx_id=proven_tx_id)
+        schedule(tx, req.req_id, None)
+        changed = True
+    for row in transactions_of(tx, proof.txid):
+        if row.status is TransactionStatus.COMPLETED:
+            continue
+        revived = row.status is TransactionStatus.FAILED
+        move_transaction(tx, row, TransactionStatus.COMPLETED, proven_tx_id=proven_tx_id)
+        if revived:
+            _take_inputs_back(tx, proof, row.transaction_id, row.user_id)
+            tx.execute(coin_statements.OUTPUTS_SPENDABLE, transaction_id=row.transaction_id, now=iso(tx.now()))
+        note(tx, "notifyTxOfProof", txid=proof.txid, transaction_id=row.transaction_id)
+        changed = True
+    if changed:
+        record_evidence(
+            tx, EvidenceKind.PROVEN, proof.txid, "headers", height=proof.header.height, blockHash=proof.header.hash
+        )
+        move_proof_epoch(tx)
+    return changed
+
+
+def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_id: int) -> None:
+    """A failed transaction was mined: what it spends is spent, what it made is there, whatever was believed before."""
+    tx.execute(coin_statements.OUTPUTS_SPENDABLE, transaction_id=transaction_id, now=iso(tx.now()))
+    for each in parse_transaction(proof.raw_tx).inputs:
+        for output_id, owner, _, spent_by, *_ in tx.rows(
+            coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
+        ):
+            if owner != user_id:
+                continue
+            tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
+            if spent_by is None:
+                tx.execute(
+                    coin_statements.SPEND_OUTPUT,
+                    output_id=output_id,
+                    transaction_id=transaction_id,
+                    now=iso(tx.now()),
+                )
+
+
+def doubt_block(tx: Transaction, block_hash: str) -> list[str]:
+    """A block left the active chain: its proofs are doubted from now on. Answers their txids.
+
+    A transaction that has a req can still be shown with its ancestors; one that came with its proof can not, so its
+    coins are held until it is proven again.
+    """
+    txids = []
+    for proven_tx_id, txid, height, _ in tx.rows(statements.PROVEN_IN_BLOCK, block_hash=block_hash):
+        if tx.one(statements.IS_SUSPECT, proven_tx_id=proven_tx_id) is not None:
+            continue
+        tx.execute(
+            statements.INSERT_SUSPECT,
+            proven_tx_id=proven_tx_id,
+            block_hash=block_hash,
+            height=height,
+            now=iso(tx.now()),
+        )
+        record_evidence(tx, EvidenceKind.ORPHANED, txid, "headers", blockHash=block_hash, height=height)
+        note(tx, "reorgInvalidatedProof", txid=txid, blockHash=block_hash)
+        if find_req(tx, txid) is None:
+            _hold_doubted(tx, txid)
+        txids.append(txid)
+    if txids:
+        move_proof_epoch(tx)
+    return txids
+
+
+def _hold_doubted(tx: Transaction, txid: str) -> None:
+    now = iso(tx.now())
+    for (output_id,) in tx.rows(statements.SPENDABLE_OUTPUTS_OF_TXID, txid=txid):
+        tx.execute(coin_statements.MARK_SPENDABLE, output_id=output_id, spendable=0, now=now)
+        tx.execute(
+            coin_statements.HOLD_COIN,
+            output_id=output_id,
+            reason=HoldReason.PROOF_IN_DOUBT,
+            transaction_id=None,
+            now=now,
+        )
+
+
+def _release_doubted(tx: Transaction, txid: str) -> None:
+    now = iso(tx.now())
+    for (output_id,) in tx.rows(coin_statements.HELD_OF_TXID, txid=txid, reason=HoldReason.PROOF_IN_DOUBT):
+        tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
+        tx.execute(coin_statements.MARK_SPENDABLE, output_id=output_id, spendable=1, now=now)
+
+
+def due_suspects(tx: Transaction, count: int) -> list[Suspect]:
+    rows = tx.rows(statements.DUE_SUSPECTS, now=iso(tx.now()), count=count)
+    return [Suspect(*row) for row in rows]
+
+
+def delay_suspect(tx: Transaction, suspect: Suspect, delay: int) -> None:
+    tx.execute(
+        statements.DELAY_SUSPECT,
+        proven_tx_id=suspect.proven_tx_id,
+        next_attempt_at=iso(tx.now() + delay),
+    )
+
+
+def demote_suspect(tx: Transaction, suspect: Suspect) -> None:
+    """The network no longer has it: it is sent again as if it had never been mined.
+
+    A coinbase can't come back, nor can what spends it: those end here.
+    """
+    raw_tx = suspect.raw_tx
+    if raw_tx is None:
+        return
+    rows = [row for row in transactions_of(tx, suspect.txid) if row.status is TransactionStatus.COMPLETED]
+    if not rows:
+        return
+    if parse_transaction(raw_tx).inputs[0].is_coinbase or any(_spends_failed(tx, row) for row in rows):
+        _end_suspect(tx, suspect, rows)
+        return
+    req = find_req(tx, suspect.txid)
+    if req is None:
+        insert_req(tx, suspect.txid, raw_tx, Beef().to_bytes(), rows[0].transaction_id, claimed_by=None)
+    else:
+        move_req(tx, req, ProvenTxReqStatus.UNSENT)
+        schedule(tx, req.req_id, JobKind.SEND, at=tx.now())
+    for row in rows:
+        move_transaction(tx, row, TransactionStatus.SENDING)
+    move_proof_epoch(tx)
+
+
+def _spends_failed(tx: Transaction, row: TransactionRow) -> bool:
+    coins = tx.rows(coin_statements.COINS_SPENT_BY, transaction_id=row.transaction_id)
+    return any(parent_status == TransactionStatus.FAILED for *_, parent_status in coins)
+
+
+def _end_suspect(tx: Transaction, suspect: Suspect, rows: list[TransactionRow]) -> None:
+    req = find_req(tx, suspect.txid)
+    if req is not None:
+        move_req(tx, req, ProvenTxReqStatus.INVALID)
+        schedule(tx, req.req_id, None)
+    for (output_id,) in tx.rows(coin_statements.HELD_OF_TXID, txid=suspect.txid, reason=HoldReason.PROOF_IN_DOUBT):
+        tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
+    for row in rows:
+        fail_transaction(tx, row, {}, "headers")
+    tx.execute(statements.DELETE_SUSPECT, proven_tx_id=suspect.proven_tx_id)
+    move_proof_epoch(tx)

@@ -1,0 +1,182 @@
+"""Reqs: one per txid for the whole store, with the job that brings it to the network and then to its proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from bsv_wallet_toolbox.database.errors import ConstraintViolation
+from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.errors import WERR_INTERNAL
+from bsv_wallet_toolbox.interfaces.statuses import REQ_WAS_BROADCAST, ProvenTxReqStatus
+from bsv_wallet_toolbox.storage.notes import note
+from bsv_wallet_toolbox.storage.state_machines import check_req
+from bsv_wallet_toolbox.storage.statements import proofs as statements
+from bsv_wallet_toolbox.storage.timestamps import iso
+
+__all__ = [
+    "CLAIM_MILLISECONDS",
+    "JobKind",
+    "JobRow",
+    "ReqRow",
+    "claim_due_jobs",
+    "find_req",
+    "insert_req",
+    "move_req",
+    "retry_delay",
+    "schedule",
+]
+
+CLAIM_MILLISECONDS = 120_000
+_BACK_OFF = (8_000, 30_000, 120_000, 600_000)
+_LATER = 3_600_000
+
+
+class JobKind(StrEnum):
+    SEND = "send"
+    PROVE = "prove"
+
+
+@dataclass(frozen=True, slots=True)
+class ReqRow:
+    req_id: int
+    txid: str
+    status: ProvenTxReqStatus
+    proven_tx_id: int | None
+    raw_tx: bytes | None
+    input_beef: bytes | None
+    notify: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    req_id: int
+    txid: str
+    status: ProvenTxReqStatus
+    attempts: int
+
+
+def retry_delay(attempts: int) -> int:
+    """Milliseconds to wait after the ``attempts``-th fruitless try: 8 s, 30 s, 2 min, 10 min, then hourly."""
+    return _BACK_OFF[attempts] if attempts < len(_BACK_OFF) else _LATER
+
+
+def find_req(tx: Transaction, txid: str) -> ReqRow | None:
+    row = tx.one(statements.FIND_REQ, txid=txid)
+    if row is None:
+        return None
+    req_id, found_txid, status, proven_tx_id, raw_tx, input_beef, notify = row
+    return ReqRow(req_id, found_txid, ProvenTxReqStatus(status), proven_tx_id, raw_tx, input_beef, notify)
+
+
+def insert_req(
+    tx: Transaction,
+    txid: str,
+    raw_tx: bytes,
+    input_beef: bytes,
+    transaction_id: int,
+    *,
+    claimed_by: str | None,
+) -> int:
+    """A new req that is to be sent, with the job that sends it; ``claimed_by`` says who is about to post it now.
+
+    When the txid is known already (another user of the store has it), the transaction joins the existing req.
+    """
+    now = tx.now()
+    try:
+        req_id = tx.insert(
+            statements.INSERT_REQ,
+            now=iso(now),
+            proven_tx_id=None,
+            status=ProvenTxReqStatus.UNSENT.value,
+            txid=txid,
+            notify=_notify_text([transaction_id]),
+            raw_tx=raw_tx,
+            input_beef=input_beef,
+            was_broadcast=0,
+        )
+    except ConstraintViolation:
+        existing = find_req(tx, txid)
+        if existing is None:
+            raise
+        notify_also(tx, existing, transaction_id)
+        return existing.req_id
+    tx.execute(
+        statements.INSERT_JOB,
+        req_id=req_id,
+        kind=JobKind.SEND.value,
+        next_attempt_at=iso(now),
+        owner=claimed_by,
+        until=iso(now + CLAIM_MILLISECONDS) if claimed_by else None,
+    )
+    note(tx, "status", txid=txid, status_was="unknown", status_now=ProvenTxReqStatus.UNSENT.value)
+    return req_id
+
+
+def _notify_text(transaction_ids: list[int]) -> str:
+    return orjson.dumps({"transactionIds": transaction_ids}).decode()
+
+
+def notify_also(tx: Transaction, req: ReqRow, transaction_id: int) -> None:
+    """Add a transaction to those that a req tells of its fate (the list TypeScript reads)."""
+    known = orjson.loads(req.notify).get("transactionIds", [])
+    if transaction_id not in known:
+        ids = sorted({each for each in known if isinstance(each, int)} | {transaction_id})
+        tx.execute(statements.SET_NOTIFY, req_id=req.req_id, ids=_notify_text(ids), now=iso(tx.now()))
+
+
+def move_req(tx: Transaction, req: ReqRow, new: ProvenTxReqStatus, *, proven_tx_id: int | None = None) -> None:
+    """Change a req's status by compare-and-set, with its note. Nothing happens when it already has that status."""
+    if req.status is new:
+        return
+    check_req(req.status, new)
+    changed = tx.execute(
+        statements.SET_REQ_STATUS,
+        req_id=req.req_id,
+        old=req.status.value,
+        new=new.value,
+        broadcast=int(new in REQ_WAS_BROADCAST),
+        proven_tx_id=proven_tx_id,
+        now=iso(tx.now()),
+    )
+    if changed != 1:
+        raise WERR_INTERNAL(f"The req of {req.txid} is no longer {req.status}.")
+    note(tx, "status", txid=req.txid, status_was=req.status.value, status_now=new.value)
+
+
+def schedule(tx: Transaction, req_id: int, kind: JobKind | None, *, at: int = 0, attempts: int = 0) -> None:
+    """Give a req its next job at ``at`` (milliseconds) and drop every claim; None: nothing is left to do."""
+    if kind is None:
+        tx.execute(statements.DELETE_JOB, req_id=req_id)
+        return
+    changed = tx.execute(
+        statements.SET_JOB, req_id=req_id, new_kind=kind.value, next_attempt_at=iso(at), new_attempts=attempts
+    )
+    if changed == 0:
+        tx.execute(
+            statements.INSERT_JOB,
+            req_id=req_id,
+            kind=kind.value,
+            next_attempt_at=iso(at),
+            owner=None,
+            until=None,
+        )
+
+
+def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> list[JobRow]:
+    """Take up to ``count`` due jobs that nobody holds, oldest first. A claim that is not used runs out by itself."""
+    now = tx.now()
+    rows = tx.rows(statements.DUE_JOBS, kind=kind.value, now=iso(now), count=count)
+    if not rows:
+        return []
+    tx.execute(
+        statements.CLAIM_JOBS,
+        ids=[row[0] for row in rows],
+        of_kind=kind.value,
+        owner=owner,
+        now=iso(now),
+        until=iso(now + CLAIM_MILLISECONDS),
+    )
+    return [JobRow(req_id, txid, ProvenTxReqStatus(status), attempts) for req_id, txid, status, attempts in rows]

@@ -1,0 +1,1 @@
+"""Every statement that storage runs, by noun; the operations above them never write SQL."""

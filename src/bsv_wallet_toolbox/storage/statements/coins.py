@@ -1,0 +1,242 @@
+"""Coins: spendable change of a user, how they are counted, chosen, claimed, freed and held."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
+from bsv_wallet_toolbox.interfaces.statuses import AVAILABLE_PARENT, LISTED_OUTPUT_PARENT, TransactionStatus
+from bsv_wallet_toolbox.storage.schema import BWT, metadata
+from bsv_wallet_toolbox.storage.timestamps import touched
+
+_o = metadata.tables["outputs"]
+_t = metadata.tables["transactions"]
+
+ONE: ColumnElement[int] = literal_column("1")
+"""Written into the text, not bound: a partial index is used only when its condition stands in the statement."""
+
+_IS_CHANGE = and_(_o.c.spendable == ONE, _o.c.change == ONE)
+_HAS_KEY = and_(_o.c.type == literal_column("'P2PKH'"), _o.c.derivationPrefix.is_not(None))
+_IN_BASKET = and_(_o.c.userId == bindparam("user_id"), _o.c.basketId == bindparam("basket_id"), _IS_CHANGE, _HAS_KEY)
+_OF_TRANSACTION = and_(
+    _t.c.userId == bindparam("user_id"),
+    unindexed(_o.c.basketId) == bindparam("basket_id"),
+    unindexed(_o.c.spendable) == ONE,
+    _o.c.change == ONE,
+)
+"""The same, put so that a planner can only come from the transaction: there are few of those asked for."""
+_COIN_COLUMNS = (
+    _o.c.outputId,
+    _o.c.satoshis,
+    _o.c.txid,
+    _o.c.vout,
+    _o.c.lockingScript,
+    _o.c.derivationPrefix,
+    _o.c.derivationSuffix,
+    _o.c.senderIdentityKey,
+)
+
+
+def _is_one_of(statuses: Collection[TransactionStatus]) -> ColumnElement[bool]:
+    return _t.c.status.in_([status.value for status in sorted(statuses)])
+
+
+@dataclass(frozen=True, slots=True)
+class CoinStatements:
+    """How coins are chosen and counted for one kind of action; the statuses stand in the text of the statements."""
+
+    of_exactly: Statement
+    at_least: Statement
+    below: Statement
+    count_any: Statement
+    """Coins whatever their transaction's status, no further than ``cap``: the index alone answers."""
+    count_unavailable: Statement
+    """Those of transactions that can't fund, no further than ``cap``: as a rule there are few."""
+    count_available: Statement
+    """The difference, coin by coin, no further than ``cap``."""
+
+
+def _coin_statements(kind: str, parents: Collection[TransactionStatus]) -> CoinStatements:
+    available = and_(_IN_BASKET, _is_one_of(parents))
+    joined = _o.join(_t, _t.c.transactionId == _o.c.transactionId)
+
+    def pick(condition: ColumnElement[bool], *order: ColumnElement[Any], name: str) -> Statement:
+        query = select(*_COIN_COLUMNS).select_from(joined).where(available, condition).order_by(*order)
+        return Statement(query.limit(bindparam("count")), f"{name} ({kind})")
+
+    def count(source: FromClause, condition: ColumnElement[bool], name: str) -> Statement:
+        capped = select(ONE.label("one")).select_from(source).where(condition).limit(bindparam("cap")).subquery()
+        return Statement(select(func.count()).select_from(capped), f"{name} ({kind})")
+
+    unavailable = set(TransactionStatus) - set(parents)
+    by_status = _t.join(_o, _o.c.transactionId == _t.c.transactionId)
+    target: ColumnElement[int] = bindparam("target")
+    return CoinStatements(
+        of_exactly=pick(_o.c.satoshis == target, _o.c.outputId, name="coin of exactly"),
+        at_least=pick(_o.c.satoshis >= target, _o.c.satoshis, _o.c.outputId, name="coin at least"),
+        below=pick(_o.c.satoshis < target, _o.c.satoshis.desc(), _o.c.outputId.desc(), name="coin below"),
+        count_any=count(_o, _IN_BASKET, "count coins of any status"),
+        count_unavailable=count(
+            by_status,
+            and_(_is_one_of(unavailable), _OF_TRANSACTION),
+            "count unavailable coins",
+        ),
+        count_available=count(joined, available, "count available coins"),
+    )
+
+
+IMMEDIATE = _coin_statements("immediate", AVAILABLE_PARENT)
+DELAYED = _coin_statements("delayed", AVAILABLE_PARENT | {TransactionStatus.SENDING})
+
+CLAIM_COINS = Statement(
+    update(_o)
+    .where(_o.c.outputId.in_(values_of("ids")), _o.c.spendable == ONE, _o.c.spentBy.is_(None))
+    .values(spendable=0, spentBy=bindparam("transaction_id"), updated_at=touched(_o)),
+    "claim coins",
+)
+
+COINS_SPENT_BY = Statement(
+    select(_o.c.outputId, _o.c.txid, _o.c.vout, _o.c.lockingScript, _t.c.status)
+    .join(_t, _t.c.transactionId == _o.c.transactionId)
+    .where(_o.c.spentBy == bindparam("transaction_id"))
+    .order_by(_o.c.outputId),
+    "coins spent by",
+)
+
+FORGET_SPENDER = Statement(
+    update(_o)
+    .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy == bindparam("transaction_id"))
+    .values(spendable=0, spentBy=None, updated_at=touched(_o)),
+    "forget spender",
+)
+
+FREE_COIN = Statement(
+    update(_o)
+    .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy == bindparam("transaction_id"))
+    .values(spendable=1, spentBy=None, updated_at=touched(_o)),
+    "free coin",
+)
+
+HOLD_COIN = Statement(
+    insert(BWT.holds).values(
+        outputId=bindparam("output_id"),
+        reason=bindparam("reason"),
+        transactionId=bindparam("transaction_id"),
+        created_at=bindparam("now"),
+    ),
+    "hold coin",
+)
+
+IS_HELD = Statement(select(BWT.holds.c.reason).where(BWT.holds.c.outputId == bindparam("output_id")), "is held")
+
+UNHOLD_COIN = Statement(delete(BWT.holds).where(BWT.holds.c.outputId == bindparam("output_id")), "unhold coin")
+
+MARK_SPENDABLE = Statement(
+    update(_o)
+    .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy.is_(None))
+    .values(spendable=bindparam("spendable"), updated_at=touched(_o)),
+    "mark spendable",
+)
+
+HELD_COINS = Statement(
+    select(
+        BWT.holds.c.outputId,
+        BWT.holds.c.reason,
+        BWT.holds.c.transactionId,
+        _o.c.txid,
+        _o.c.vout,
+        _o.c.lockingScript,
+        _o.c.satoshis,
+        _o.c.userId,
+    )
+    .join(_o, _o.c.outputId == BWT.holds.c.outputId)
+    .where(BWT.holds.c.reason == bindparam("reason"), BWT.holds.c.outputId > bindparam("after"))
+    .order_by(BWT.holds.c.outputId)
+    .limit(bindparam("count")),
+    "held coins",
+)
+
+HELD_OF_TXID = Statement(
+    select(BWT.holds.c.outputId)
+    .join(_o, _o.c.outputId == BWT.holds.c.outputId)
+    .where(_o.c.txid == bindparam("txid"), BWT.holds.c.reason == bindparam("reason")),
+    "held coins of txid",
+)
+
+OUTPUTS_UNSPENDABLE = Statement(
+    update(_o)
+    .where(_o.c.transactionId == bindparam("transaction_id"), unindexed(_o.c.spendable) == ONE)
+    .values(spendable=0, updated_at=touched(_o)),
+    "outputs unspendable",
+)
+
+OUTPUTS_SPENDABLE = Statement(
+    update(_o)
+    .where(
+        _o.c.transactionId == bindparam("transaction_id"),
+        _o.c.spentBy.is_(None),
+        _o.c.outputId.not_in(select(BWT.holds.c.outputId)),
+    )
+    .values(spendable=1, updated_at=touched(_o)),
+    "outputs spendable",
+)
+
+OUTPUTS_SPENDABLE = Statement(
+    update(_o)
+    .where(_o.c.transactionId == bindparam("transaction_id"), _o.c.spentBy.is_(None))
+    .where(_o.c.outputId.not_in(select(BWT.holds.c.outputId).where(BWT.holds.c.outputId == _o.c.outputId)))
+    .values(spendable=1, updated_at=touched(_o)),
+    "outputs spendable",
+)
+
+CHILDREN = Statement(
+    select(_t.c.transactionId, _t.c.status)
+    .distinct()
+    .select_from(_o)
+    .join(_t, _t.c.transactionId == _o.c.spentBy)
+    .where(_o.c.transactionId == bindparam("transaction_id")),
+    "children",
+)
+
+OUTPUTS_BY_OUTPOINT = Statement(
+    select(
+        _o.c.outputId,
+        _o.c.userId,
+        _o.c.spendable,
+        _o.c.spentBy,
+        _o.c.transactionId,
+        _o.c.satoshis,
+        _o.c.change,
+    ).where(_o.c.txid == bindparam("txid"), _o.c.vout == bindparam("vout")),
+    "outputs by outpoint",
+)
+
+SPEND_OUTPUT = Statement(
+    update(_o)
+    .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy.is_(None))
+    .values(spendable=0, spentBy=bindparam("transaction_id"), updated_at=touched(_o)),
+    "spend output",
+)
+
+BALANCE = Statement(
+    select(func.coalesce(func.sum(_o.c.satoshis), 0), func.count())
+    .select_from(_o)
+    .join(_t, _t.c.transactionId == _o.c.transactionId)
+    .where(_IN_BASKET, _is_one_of(LISTED_OUTPUT_PARENT)),
+    "balance",
+)

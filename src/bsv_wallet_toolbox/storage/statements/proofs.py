@@ -1,0 +1,298 @@
+"""Reqs, proofs, jobs, suspects, notes, evidence: what is known of transactions whoever they belong to."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    LargeBinary,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
+
+from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
+from bsv_wallet_toolbox.storage.schema import BWT, metadata
+from bsv_wallet_toolbox.storage.timestamps import touched
+
+_p = metadata.tables["proven_txs"]
+_r = metadata.tables["proven_tx_reqs"]
+_t = metadata.tables["transactions"]
+_o = metadata.tables["outputs"]
+
+INSERT_REQ = Statement(
+    insert(_r).values(
+        created_at=bindparam("now"),
+        updated_at=bindparam("now"),
+        provenTxId=bindparam("proven_tx_id"),
+        status=bindparam("status"),
+        attempts=0,
+        notified=0,
+        txid=bindparam("txid"),
+        history=literal("{}"),
+        notify=bindparam("notify"),
+        rawTx=bindparam("raw_tx"),
+        inputBEEF=bindparam("input_beef"),
+        wasBroadcast=bindparam("was_broadcast"),
+        rebroadcastAttempts=0,
+    ),
+    "insert req",
+)
+
+_REQ = (_r.c.provenTxReqId, _r.c.txid, _r.c.status, _r.c.provenTxId, _r.c.rawTx, _r.c.inputBEEF, _r.c.notify)
+
+FIND_REQ = Statement(select(*_REQ).where(_r.c.txid == bindparam("txid")), "find req")
+
+FIND_REQ_BY_ID = Statement(select(*_REQ).where(_r.c.provenTxReqId == bindparam("req_id")), "find req by id")
+
+SET_REQ_STATUS = Statement(
+    update(_r)
+    .where(_r.c.provenTxReqId == bindparam("req_id"), _r.c.status == bindparam("old"))
+    .values(
+        status=bindparam("new"),
+        wasBroadcast=case((_r.c.wasBroadcast == 1, 1), else_=bindparam("broadcast")),
+        provenTxId=bindparam("proven_tx_id"),
+        updated_at=touched(_r),
+    ),
+    "set req status",
+)
+
+COUNT_ATTEMPT = Statement(
+    update(_r)
+    .where(_r.c.provenTxReqId == bindparam("req_id"))
+    .values(attempts=_r.c.attempts + 1, updated_at=touched(_r)),
+    "count attempt",
+)
+
+SET_NOTIFY = Statement(
+    update(_r)
+    .where(_r.c.provenTxReqId == bindparam("req_id"))
+    .values(notify=bindparam("ids"), notified=0, updated_at=touched(_r)),
+    "set notify",
+)
+
+FIND_PROVEN = Statement(
+    select(_p.c.provenTxId, _p.c.height, _p.c.blockHash, _p.c.merkleRoot, _p.c.merklePath, _p.c.rawTx).where(
+        _p.c.txid == bindparam("txid")
+    ),
+    "find proven tx",
+)
+
+INSERT_PROVEN = Statement(
+    insert(_p).values(
+        created_at=bindparam("now"),
+        updated_at=bindparam("now"),
+        txid=bindparam("txid"),
+        height=bindparam("height"),
+        index=bindparam("index_in_block"),
+        merklePath=bindparam("merkle_path"),
+        rawTx=bindparam("raw_tx"),
+        blockHash=bindparam("block_hash"),
+        merkleRoot=bindparam("merkle_root"),
+    ),
+    "insert proven tx",
+)
+
+REPLACE_PROOF = Statement(
+    update(_p)
+    .where(_p.c.provenTxId == bindparam("proven_tx_id"))
+    .values(
+        height=bindparam("new_height"),
+        index=bindparam("index_in_block"),
+        merklePath=bindparam("merkle_path"),
+        blockHash=bindparam("block_hash"),
+        merkleRoot=bindparam("merkle_root"),
+        updated_at=touched(_p),
+    ),
+    "replace proof",
+)
+
+_suspect = BWT.suspects.c.provenTxId.is_not(None)
+_proven_part = (
+    select(
+        _p.c.txid,
+        _p.c.rawTx,
+        case((_suspect, null()), else_=_p.c.merklePath).label("merklePath"),
+        type_coerce(null(), LargeBinary).label("inputBEEF"),
+    )
+    .select_from(_p)
+    .outerjoin(BWT.suspects, BWT.suspects.c.provenTxId == _p.c.provenTxId)
+    .where(_p.c.txid.in_(values_of("txids")))
+)
+_req_part = select(_r.c.txid, _r.c.rawTx, type_coerce(null(), LargeBinary), _r.c.inputBEEF).where(
+    _r.c.txid.in_(values_of("txids")), _r.c.status.in_(values_of("readable"))
+)
+SOURCES = Statement(union_all(_proven_part, _req_part), "sources of BEEF")
+"""For every txid up to two rows: (txid, rawTx, merklePath or NULL, inputBEEF or NULL); a path makes the other moot."""
+
+INSERT_JOB = Statement(
+    insert(BWT.jobs).values(
+        provenTxReqId=bindparam("req_id"),
+        kind=bindparam("kind"),
+        nextAttemptAt=bindparam("next_attempt_at"),
+        attempts=0,
+        claimedBy=bindparam("owner"),
+        claimUntil=bindparam("until"),
+    ),
+    "insert job",
+)
+
+FIND_JOB = Statement(
+    select(BWT.jobs.c.kind, BWT.jobs.c.attempts, BWT.jobs.c.claimedBy, BWT.jobs.c.claimUntil).where(
+        BWT.jobs.c.provenTxReqId == bindparam("req_id")
+    ),
+    "find job",
+)
+
+DUE_JOBS = Statement(
+    select(BWT.jobs.c.provenTxReqId, _r.c.txid, _r.c.status, BWT.jobs.c.attempts)
+    .join(_r, _r.c.provenTxReqId == BWT.jobs.c.provenTxReqId)
+    .where(
+        BWT.jobs.c.kind == bindparam("kind"),
+        BWT.jobs.c.nextAttemptAt <= bindparam("now"),
+        func.coalesce(BWT.jobs.c.claimUntil, literal("")) <= bindparam("now"),
+    )
+    .order_by(BWT.jobs.c.nextAttemptAt, BWT.jobs.c.provenTxReqId)
+    .limit(bindparam("count")),
+    "due jobs",
+)
+
+CLAIM_JOBS = Statement(
+    update(BWT.jobs)
+    .where(
+        BWT.jobs.c.provenTxReqId.in_(values_of("ids")),
+        BWT.jobs.c.kind == bindparam("of_kind"),
+        func.coalesce(BWT.jobs.c.claimUntil, literal("")) <= bindparam("now"),
+    )
+    .values(claimedBy=bindparam("owner"), claimUntil=bindparam("until")),
+    "claim jobs",
+)
+
+SET_JOB = Statement(
+    update(BWT.jobs)
+    .where(BWT.jobs.c.provenTxReqId == bindparam("req_id"))
+    .values(
+        kind=bindparam("new_kind"),
+        nextAttemptAt=bindparam("next_attempt_at"),
+        attempts=bindparam("new_attempts"),
+        claimedBy=None,
+        claimUntil=None,
+    ),
+    "set job",
+)
+
+DELETE_JOB = Statement(delete(BWT.jobs).where(BWT.jobs.c.provenTxReqId == bindparam("req_id")), "delete job")
+
+PROVE_NOW = Statement(
+    update(BWT.jobs)
+    .where(BWT.jobs.c.kind == literal("prove"), BWT.jobs.c.nextAttemptAt > bindparam("now"))
+    .values(nextAttemptAt=bindparam("now")),
+    "prove now",
+)
+
+NEXT_JOB_AT = Statement(
+    select(func.min(BWT.jobs.c.nextAttemptAt)).where(BWT.jobs.c.kind == bindparam("kind")), "next job at"
+)
+
+INSERT_NOTE = Statement(
+    insert(BWT.notes).values(
+        txid=bindparam("txid"),
+        transactionId=bindparam("transaction_id"),
+        when=bindparam("now"),
+        what=bindparam("what"),
+        details=bindparam("details"),
+    ),
+    "insert note",
+)
+
+NOTES_OF = Statement(
+    select(BWT.notes.c.when, BWT.notes.c.what, BWT.notes.c.details)
+    .where(BWT.notes.c.txid == bindparam("txid"))
+    .order_by(BWT.notes.c.noteId),
+    "notes of txid",
+)
+
+INSERT_EVIDENCE = Statement(
+    insert(BWT.evidence).values(
+        txid=bindparam("txid"),
+        vout=bindparam("vout"),
+        kind=bindparam("kind"),
+        source=bindparam("source"),
+        when=bindparam("now"),
+        details=bindparam("details"),
+    ),
+    "insert evidence",
+)
+
+PROVEN_IN_BLOCK = Statement(
+    select(_p.c.provenTxId, _p.c.txid, _p.c.height, _p.c.rawTx).where(_p.c.blockHash == bindparam("block_hash")),
+    "proven txs in block",
+)
+
+IS_SUSPECT = Statement(
+    select(BWT.suspects.c.tries).where(BWT.suspects.c.provenTxId == bindparam("proven_tx_id")), "is suspect"
+)
+
+INSERT_SUSPECT = Statement(
+    insert(BWT.suspects).values(
+        provenTxId=bindparam("proven_tx_id"),
+        blockHash=bindparam("block_hash"),
+        height=bindparam("height"),
+        tries=0,
+        nextAttemptAt=bindparam("now"),
+    ),
+    "insert suspect",
+)
+
+DUE_SUSPECTS = Statement(
+    select(
+        BWT.suspects.c.provenTxId,
+        _p.c.txid,
+        BWT.suspects.c.blockHash,
+        BWT.suspects.c.height,
+        BWT.suspects.c.tries,
+        _p.c.rawTx,
+    )
+    .join(_p, _p.c.provenTxId == BWT.suspects.c.provenTxId)
+    .where(BWT.suspects.c.nextAttemptAt <= bindparam("now"))
+    .order_by(BWT.suspects.c.nextAttemptAt, BWT.suspects.c.provenTxId)
+    .limit(bindparam("count")),
+    "due suspects",
+)
+
+DELAY_SUSPECT = Statement(
+    update(BWT.suspects)
+    .where(BWT.suspects.c.provenTxId == bindparam("proven_tx_id"))
+    .values(tries=BWT.suspects.c.tries + 1, nextAttemptAt=bindparam("next_attempt_at")),
+    "delay suspect",
+)
+
+DELETE_SUSPECT = Statement(
+    delete(BWT.suspects).where(BWT.suspects.c.provenTxId == bindparam("proven_tx_id")), "delete suspect"
+)
+
+SUSPECTS_NOW = Statement(update(BWT.suspects).values(nextAttemptAt=bindparam("now")), "suspects now")
+
+STORED_ROOTS = Statement(
+    select(_p.c.height, _p.c.blockHash, _p.c.merkleRoot)
+    .distinct()
+    .where(_p.c.height >= bindparam("from_height"))
+    .order_by(_p.c.height),
+    "stored roots",
+)
+
+SPENDABLE_OUTPUTS_OF_TXID = Statement(
+    select(_o.c.outputId).where(_o.c.txid == bindparam("txid"), unindexed(_o.c.spendable) == 1).order_by(_o.c.outputId),
+    "spendable outputs of txid",
+)
+
+COMPLETED_OF_PROVEN = Statement(
+    select(_t.c.transactionId, _t.c.status).where(_t.c.provenTxId == bindparam("proven_tx_id")),
+    "transactions of proof",
+)

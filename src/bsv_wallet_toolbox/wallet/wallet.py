@@ -1,0 +1,248 @@
+"""Wallet: the BRC-100 methods of one user over an injected storage and network.
+
+``originator`` None is the owner; any other originator is an app and may not use reserved names. Arguments and results
+are the BRC-100 objects: dicts with camelCase keys, binary fields as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from bsv_wallet_toolbox.brc100.actions import (
+    ValidInternalizeAction,
+    ValidWalletPayment,
+    validate_internalize_action,
+    validate_list_actions,
+)
+from bsv_wallet_toolbox.brc100.chain import validate_get_header_for_height
+from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction, validate_create_action
+from bsv_wallet_toolbox.brc100.originator import validate_originator
+from bsv_wallet_toolbox.brc100.outputs import validate_list_outputs
+from bsv_wallet_toolbox.brc100.types import (
+    AuthenticatedResult,
+    CreateActionArgs,
+    CreateActionResult,
+    GetHeaderArgs,
+    GetHeaderResult,
+    GetHeightResult,
+    GetNetworkResult,
+    GetVersionResult,
+    InternalizeActionArgs,
+    InternalizeActionResult,
+    ListActionsArgs,
+    ListActionsResult,
+    ListOutputsArgs,
+    ListOutputsResult,
+)
+from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
+from bsv_wallet_toolbox.interfaces.proofs import Incoming
+from bsv_wallet_toolbox.interfaces.services import WalletServices
+from bsv_wallet_toolbox.interfaces.statuses import Chain, SendWithStatus
+from bsv_wallet_toolbox.interfaces.storage import (
+    ActionProposal,
+    CreatedAction,
+    ProcessActionResult,
+    ReviewActionResult,
+    SendWithResult,
+    SignedTransaction,
+    WalletStorage,
+)
+from bsv_wallet_toolbox.keys.derivation import KeyDeriver
+from bsv_wallet_toolbox.templates import brc29
+from bsv_wallet_toolbox.wallet.signer import SigningLimits, check_proposal, sign_proposal
+
+__all__ = ["WALLET_VERSION", "Wallet"]
+
+WALLET_VERSION = "wallet-brc100-1.0.0"
+"""What the reference wallet answers; it names the interface, not this package."""
+
+_SAMPLE_TXID = "344556f1c428367689e09e29aa4dc7cfe755db1fab5cf7c1cf8d1f99b507004b"
+
+
+class Wallet:
+    """One user's wallet. All methods raise WalletError subclasses only."""
+
+    def __init__(
+        self,
+        deriver: KeyDeriver,
+        storage: WalletStorage,
+        services: WalletServices,
+        *,
+        limits: SigningLimits | None = None,
+    ) -> None:
+        self._deriver = deriver
+        self._storage = storage
+        self._services = services
+        self._limits = limits or SigningLimits()
+
+    @property
+    def identity_key(self) -> str:
+        """The root public key, 66 hex characters: who this wallet is."""
+        return self._deriver.identity_key
+
+    def __repr__(self) -> str:
+        return f"Wallet(identity_key={self.identity_key!r}, chain={self._services.chain.value!r})"
+
+    async def create_action(
+        self, args: CreateActionArgs, originator: str | None = None, *, idempotency_key: str | None = None
+    ) -> CreateActionResult:
+        """Pay: fund the outputs from the wallet's change, sign, store, and send (BRC-100 createAction).
+
+        With ``acceptDelayedBroadcast`` (the default) the monitor sends it; without, it is sent before this returns and
+        WERR_REVIEW_ACTIONS is raised unless a provider took it. Calling again with the same ``idempotency_key`` and
+        arguments gives the result of the first call instead of paying twice.
+
+        Raises WERR_INVALID_PARAMETER naming the argument, WERR_INSUFFICIENT_FUNDS, WERR_REVIEW_ACTIONS.
+        """
+        origin = validate_originator(originator)
+        valid = validate_create_action(args, origin)
+        _refuse_what_is_not_offered(valid)
+        if valid.is_test_werr_review_actions:
+            raise _sample_review()
+
+        def sign(proposal: ActionProposal) -> SignedTransaction:
+            check_proposal(valid, proposal, self._limits)
+            return sign_proposal(self._deriver, proposal)
+
+        created = await self._storage.create_signed_action(valid, sign, origin, idempotency_key)
+        tx = _atomic_beef(created)
+        self._review(created.result, valid, tx)
+        result: CreateActionResult = {"txid": created.txid}
+        if tx is not None:
+            result["tx"] = tx
+        result["sendWithResults"] = cast(Any, [_send_with(each) for each in created.result.send_with_results])
+        return result
+
+    def _review(self, result: ProcessActionResult, args: ValidCreateAction, tx: bytes | None) -> None:
+        if args.is_delayed or all(each.status is SendWithStatus.UNPROVEN for each in result.send_with_results):
+            return
+        raise WERR_REVIEW_ACTIONS(
+            [_review_result(each) for each in result.not_delayed_results or ()],
+            [_send_with(each) for each in result.send_with_results],
+            result.txid,
+            tx,
+        )
+
+    async def internalize_action(
+        self, args: InternalizeActionArgs, originator: str | None = None, *, idempotency_key: str | None = None
+    ) -> InternalizeActionResult:
+        """Take in outputs of a transaction that somebody else made (BRC-100 internalizeAction).
+
+        ``tx`` is an AtomicBEEF; it is verified against our own headers, with scripts and amounts, before anything is
+        stored. A wallet payment must be locked to this wallet by BRC-29. What is not mined yet is sent at once.
+
+        Raises WERR_INVALID_PARAMETER naming the argument, WERR_INVALID_MERKLE_ROOT, WERR_REVIEW_ACTIONS.
+        """
+        origin = validate_originator(originator)
+        valid = validate_internalize_action(args, origin)
+        if valid.is_test_werr_review_actions:
+            raise _sample_review()
+        incoming = await self._storage.verify_incoming(valid.tx)
+        self._check_outputs(valid, incoming)
+        done = await self._storage.internalize_action(valid, incoming, origin, idempotency_key)
+        return cast(
+            InternalizeActionResult,
+            {"accepted": True, "isMerge": done.is_merge, "txid": done.txid, "satoshis": done.satoshis},
+        )
+
+    def _check_outputs(self, args: ValidInternalizeAction, incoming: Incoming) -> None:
+        count = incoming.view.output_count
+        for output in args.outputs:
+            if output.output_index >= count:
+                raise WERR_INVALID_PARAMETER("outputIndex", f"a valid output index in range 0 to {count - 1}")
+            if not isinstance(output, ValidWalletPayment):
+                continue
+            expected = brc29.lock_from(
+                self._deriver, output.sender_identity_key, output.derivation_prefix, output.derivation_suffix
+            )
+            if incoming.view.outputs[output.output_index].locking_script != expected:
+                raise WERR_INVALID_PARAMETER("paymentRemittance", "locked by script conforming to BRC-29")
+
+    async def list_outputs(self, args: ListOutputsArgs, originator: str | None = None) -> ListOutputsResult:
+        """Outputs of a basket that can be spent (BRC-100 listOutputs). ``totalOutputs`` is exact on every page."""
+        valid = validate_list_outputs(args, validate_originator(originator))
+        return cast(ListOutputsResult, (await self._storage.list_outputs(valid)).to_result())
+
+    async def list_actions(self, args: ListActionsArgs, originator: str | None = None) -> ListActionsResult:
+        """Actions with the given labels, oldest first (BRC-100 listActions)."""
+        valid = validate_list_actions(args, validate_originator(originator))
+        return cast(ListActionsResult, (await self._storage.list_actions(valid)).to_result())
+
+    async def balance(self) -> int:
+        """Satoshis of the wallet's change that is not spent, mined or not."""
+        return await self._storage.balance()
+
+    async def get_height(self, args: object = None, originator: str | None = None) -> GetHeightResult:
+        """Height of the chain's tip (BRC-100 getHeight)."""
+        validate_originator(originator)
+        return {"height": await self._services.get_height()}
+
+    async def get_header_for_height(self, args: GetHeaderArgs, originator: str | None = None) -> GetHeaderResult:
+        """The 80 bytes of the active block header at ``height``, as hex (BRC-100 getHeaderForHeight)."""
+        validate_originator(originator)
+        height = validate_get_header_for_height(args)
+        return {"header": (await self._services.get_header_for_height(height)).hex()}
+
+    async def get_network(self, args: object = None, originator: str | None = None) -> GetNetworkResult:
+        """``mainnet`` or ``testnet`` (BRC-100 getNetwork); every chain but main is a testnet."""
+        validate_originator(originator)
+        return {"network": "mainnet" if self._services.chain is Chain.MAIN else "testnet"}
+
+    async def get_version(self, args: object = None, originator: str | None = None) -> GetVersionResult:
+        """The version of the wallet interface (BRC-100 getVersion)."""
+        validate_originator(originator)
+        return {"version": WALLET_VERSION}
+
+    async def is_authenticated(self, args: object = None, originator: str | None = None) -> AuthenticatedResult:
+        """Always true: a wallet that is open has its key (BRC-100 isAuthenticated)."""
+        validate_originator(originator)
+        return {"authenticated": True}
+
+    async def wait_for_authentication(self, args: object = None, originator: str | None = None) -> AuthenticatedResult:
+        """Returns at once, as :meth:`is_authenticated` does (BRC-100 waitForAuthentication)."""
+        return await self.is_authenticated(args, originator)
+
+
+def _refuse_what_is_not_offered(args: ValidCreateAction) -> None:
+    """Options of createAction that this version does not carry out, refused before anything is reserved."""
+    if args.inputs or args.input_beef is not None:
+        raise WERR_INVALID_PARAMETER("inputs", "empty: this version funds actions from the wallet's change only")
+    if not args.options.sign_and_process:
+        raise WERR_INVALID_PARAMETER("signAndProcess", "true: this version signs in one step")
+    if args.options.no_send or args.options.no_send_change:
+        raise WERR_INVALID_PARAMETER("noSend", "false: this version sends every action")
+    if args.options.send_with:
+        raise WERR_INVALID_PARAMETER("sendWith", "empty: this version sends every action by itself")
+
+
+def _atomic_beef(created: CreatedAction) -> bytes | None:
+    if created.beef is None:
+        return None
+    if created.signed is not None:
+        created.beef.merge_transaction(created.signed.raw_tx)
+    return created.beef.to_atomic(created.txid)
+
+
+def _send_with(each: SendWithResult) -> dict[str, str]:
+    return {"txid": each.txid, "status": each.status.value}
+
+
+def _review_result(each: ReviewActionResult) -> dict[str, Any]:
+    body: dict[str, Any] = {"txid": each.txid, "status": each.status.value}
+    if each.competing_txs:
+        body["competingTxs"] = list(each.competing_txs)
+    if each.competing_beef is not None:
+        body["competingBeef"] = each.competing_beef
+    return body
+
+
+def _sample_review() -> WERR_REVIEW_ACTIONS:
+    competing: Sequence[str] = [_SAMPLE_TXID]
+    return WERR_REVIEW_ACTIONS(
+        [{"txid": _SAMPLE_TXID, "status": "doubleSpend", "competingTxs": competing}],
+        [{"txid": _SAMPLE_TXID, "status": "failed"}],
+        _SAMPLE_TXID,
+        None,
+        [f"{_SAMPLE_TXID}.0"],
+    )
