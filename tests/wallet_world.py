@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from base64 import b64encode
 from collections import defaultdict
@@ -53,6 +54,7 @@ class World:
         self.chain = MockChain(clock=self.clock, entropy=SeededEntropy("chain"), deterministic=True, premine=True)
         self.services = MockServices(self.chain)
         self._funded = 0
+        self._names: set[str] = set()
         self._paid: defaultdict[str, set[bytes]] = defaultdict(set)
         """Scripts under which each identity was paid and took the payment in."""
 
@@ -62,6 +64,7 @@ class World:
     @asynccontextmanager
     async def wallet(self, name: str, *, monitor: bool = False, **options: Any) -> AsyncIterator[OpenWallet]:
         """The wallet of ``name``, made when it is not there; its monitor runs only when asked for."""
+        self._names.add(name)
         options.setdefault("entropy", SeededEntropy(f"wallet {name} {self.clock.now()}"))
         async with open_wallet(
             self.path(name),
@@ -132,12 +135,13 @@ class World:
         return report
 
     def assert_sound(self, *names: str) -> None:
-        """Every invariant holds in the files of these wallets under the chain's headers, and no satoshi is missing.
+        """Every invariant holds in the files of these wallets (all, when none is named), and no satoshi is missing.
 
+        Proofs are compared with the headers of the chain.
         I1: what chain and mempool hold under the wallet's scripts is its balance plus what is reserved, in flight and
         held. The scripts come from the file; those that the world paid to must be among them.
         """
-        for name in names:
+        for name in names or sorted(self._names):
             report = examine(self.path(name), self._root)
             assert report.is_healthy, f"{name}: {report.findings}"
             coins, scripts = self._coins(name)
@@ -149,6 +153,10 @@ class World:
                 lambda txid, vout: self.chain.spender_of(txid, vout) is not None,
             )
             assert on_chain == expected, f"{name}: {on_chain} satoshis on the chain, {expected} by {coins}"
+
+    async def check(self) -> None:
+        """:meth:`assert_sound` of every wallet, beside the event loop. Nothing may be under way meanwhile."""
+        await asyncio.to_thread(self.assert_sound)
 
     def _root(self, height: int) -> str | None:
         header = self.chain.header_at(height)

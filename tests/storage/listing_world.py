@@ -179,6 +179,7 @@ class World:
             derivation_prefix="cHJlZml4" if out.change else None,
             derivation_suffix="c3VmZml4" if out.change else None,
             custom_instructions=out.instructions,
+            spent_by=None,
             script_length=view.script_length,
             script_offset=view.script_offset,
             locking_script=None if view.script_length > MAX_OUTPUT_SCRIPT else view.locking_script,

@@ -74,6 +74,7 @@ def add_output(tx: Transaction, scope: UserScope, transaction_id: int, satoshis:
         "derivation_prefix": "cHJlZml4",
         "derivation_suffix": "c3VmZml4",
         "custom_instructions": None,
+        "spent_by": None,
         "script_length": None,
         "script_offset": None,
         "locking_script": b"\x51",

@@ -40,7 +40,7 @@ NAMING_MANY = tuple(
 )
 """Columns that together still name many rows, however few the planner takes them for."""
 
-READS_EVERYTHING = {"invariants"}
+READS_EVERYTHING = {"invariants", "structure", "examination"}
 """Modules for the doctor, who looks at every row on purpose and when asked to."""
 
 WALKS = {

@@ -7,8 +7,9 @@ looks random.
 
 from __future__ import annotations
 
-import hmac
 import threading
+
+import _bsv_native as native
 
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.keys.derivation import checked_root_key
@@ -46,7 +47,7 @@ class DerivedEntropy:
             store_bytes = store_id.encode()
         except UnicodeEncodeError:
             raise WERR_INVALID_PARAMETER("storeId", "well-formed Unicode text") from None
-        self._subkey = hmac.digest(checked_root_key(root_key), _DOMAIN + b"\0" + store_bytes, "sha256")
+        self._subkey = native.hmac_sha256(checked_root_key(root_key), _DOMAIN + b"\0" + store_bytes)
         self._store_id = store_id
         self._next_counter = _checked_counter(next_counter)
         self._fresh = fresh
@@ -85,7 +86,7 @@ class DerivedEntropy:
 
 
 def _between(subkey: bytes, start: int, end: int) -> bytes:
-    return b"".join(hmac.digest(subkey, counter.to_bytes(8, "big"), "sha256") for counter in range(start, end))
+    return b"".join(native.hmac_sha256(subkey, counter.to_bytes(8, "big")) for counter in range(start, end))
 
 
 def _blocks(count: int) -> int:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus, WalletServices
-from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.provider.broadcast import Posted
 from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Clock, Failpoint
@@ -42,7 +42,6 @@ __all__ = ["HeldCoin", "NetworkJob", "NetworkWork", "Rest", "StoredBlock"]
 T = TypeVar("T")
 
 _ABANDONABLE = sorted({TransactionStatus.UNSIGNED.value, TransactionStatus.UNPROCESSED.value})
-_READABLE = sorted(RAW_TX_READABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +326,7 @@ def _under(lease: Lease, operation: Callable[[Transaction], T]) -> Callable[[Tra
 
 def _script_of(tx: Transaction, txid: str, vout: int) -> bytes | None:
     """A locking script too long for its row, from the raw transaction."""
-    for _, raw_tx, *_ in tx.rows(proof_statements.SOURCES, txids=[txid], readable=_READABLE):
+    for _, raw_tx, *_ in tx.rows(proof_statements.SOURCES, txids=[txid]):
         if raw_tx is not None:
             outputs = parse_transaction(raw_tx).outputs
             return outputs[vout].locking_script if vout < len(outputs) else None

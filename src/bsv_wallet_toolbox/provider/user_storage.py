@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
-
-import anyio
 
 from bsv_wallet_toolbox.brc100.actions import ValidInternalizeAction, ValidListActions
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
@@ -38,7 +37,7 @@ from bsv_wallet_toolbox.provider.owned_tasks import CallerMark
 from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Entropy, Failpoint
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import beef_of
+from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, beef_of
 from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.create_action import insert_signed, insert_unsigned, propose_action
 from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
@@ -78,18 +77,18 @@ class UserStorage:
     def __init__(self, store: Store, scope: UserScope, draws: DrawSource | Entropy) -> None:
         self._store = store
         self._scope = scope
-        self._draws = draws
-        self._limiter = anyio.CapacityLimiter(MAX_CONCURRENT_ACTIONS)
+        self._reserve = draws if isinstance(draws, DrawSource) else None
+        self._source = draws.entropy if isinstance(draws, DrawSource) else draws
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_ACTIONS)
 
     @property
     def identity_key(self) -> str:
         return self._scope.identity_key
 
     async def _entropy(self) -> Entropy:
-        if isinstance(self._draws, DrawSource):
-            await self._draws.ready()
-            return self._draws.entropy
-        return self._draws
+        if self._reserve is not None:
+            await self._reserve.ready()
+        return self._source
 
     # createAction of a local wallet: one commit
 
@@ -106,7 +105,7 @@ class UserStorage:
         the action goes its way. The same ``idempotency_key`` with the same arguments is carried out once.
         """
         request = _request(idempotency_key, originator, "createAction", args.to_json)
-        async with self._limiter:
+        async with self._slots:
             return await self._store.tasks.run(lambda mark: self._create_signed(args, sign, originator, request, mark))
 
     async def _create_signed(
@@ -129,7 +128,7 @@ class UserStorage:
             signed = sign(planned.proposal)
             mark.check()
             transaction_id = insert_signed(tx, scope, args, planned, store.policy, originator or "", signed)
-            insert_req(tx, signed.txid, signed.raw_tx, _NO_BEEF, transaction_id, claimed_by=claimed_by)
+            insert_req(tx, signed.txid, signed.raw_tx, EMPTY_BEEF, transaction_id, claimed_by=claimed_by)
             record_request(tx, scope, request, transaction_id)
             return _Committed(signed.txid, signed, planned.proposal.input_beef)
 
@@ -174,7 +173,7 @@ class UserStorage:
                 after_commit=Failpoint.CREATE_AFTER_COMMIT,
             )
 
-        async with self._limiter:
+        async with self._slots:
             return await store.tasks.run(work)
 
     async def process_action(self, args: ProcessActionArgs) -> ProcessActionResult:
@@ -296,9 +295,6 @@ def _request(
 ) -> RequestKey | None:
     return None if key is None else request_key(key, originator or "", method, args())
 
-
-_NO_BEEF = Beef().to_bytes()
-"""Ancestors with rows of their own are not stored again with every descendant."""
 
 _STATUS_RESULTS = {
     TransactionStatus.SENDING: SendWithStatus.SENDING,

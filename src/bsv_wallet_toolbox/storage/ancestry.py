@@ -14,17 +14,18 @@ from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.users import local_setting, set_local_setting
 from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef
 from bsv_wallet_toolbox.transactions.merkle_path import MerklePath
-from bsv_wallet_toolbox.transactions.tx import parse_transaction
+from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
-__all__ = ["AncestryCache", "Source", "beef_of", "move_proof_epoch"]
+__all__ = ["EMPTY_BEEF", "AncestryCache", "Source", "beef_of", "move_proof_epoch"]
+
+EMPTY_BEEF = Beef().to_bytes()
+"""What is stored as ancestry of a transaction whose ancestors have rows of their own."""
 
 _EPOCH = "proofEpoch"
-_READABLE = sorted(RAW_TX_READABLE)
 _CACHE_BYTES = 64 * 1024 * 1024
 
 
@@ -32,15 +33,14 @@ _CACHE_BYTES = 64 * 1024 * 1024
 class Source:
     """A transaction that others build on: proven by a path, or with its parents still to be proven."""
 
-    raw_tx: bytes
+    view: TransactionView
     merkle_path: MerklePath | None
-    parents: tuple[str, ...]
     outside: bytes | None
     """BEEF of ancestors that came from elsewhere and have no rows of their own."""
 
     @property
     def size(self) -> int:
-        return len(self.raw_tx) + len(self.outside or b"") + 64 * len(self.parents) + 1000
+        return len(self.view.raw) + len(self.outside or b"") + 1000
 
 
 class AncestryCache:
@@ -84,39 +84,43 @@ def move_proof_epoch(tx: Transaction) -> None:
     set_local_setting(tx, _EPOCH, str(int(local_setting(tx, _EPOCH) or 0) + 1))
 
 
-def beef_of(tx: Transaction, txids: Collection[str], cache: AncestryCache, known_txids: Collection[str] = ()) -> Beef:
+def beef_of(
+    tx: Transaction, txids: Collection[str], cache: AncestryCache, known_txids: Collection[str] = frozenset()
+) -> Beef:
     """BEEF that proves every one of ``txids``; those in ``known_txids`` are named only.
 
     WERR_INVALID_PARAMETER when an ancestor is in no table, or the whole exceeds the limits of a BEEF.
     """
     epoch = local_setting(tx, _EPOCH) or "0"
     beef = Beef()
+    for txid in known_txids:
+        if txid in txids:
+            beef.merge_txid_only(txid)
     missing: list[str] = []
-    pending = list(dict.fromkeys(txids))
-    seen = set(pending)
+    seen = set(known_txids)
     size = 0
+    pending = [txid for txid in dict.fromkeys(txids) if txid not in seen]
     while pending:
+        seen.update(pending)
+        sources = _sources(tx, pending, cache, epoch)
+        parents: dict[str, None] = {}
         for txid in pending:
-            if txid in known_txids:
-                beef.merge_txid_only(txid)
-        wanted = [txid for txid in pending if txid not in known_txids]
-        sources = _sources(tx, wanted, cache, epoch)
-        pending = []
-        for txid in wanted:
             source = sources.get(txid)
             if source is None:
                 missing.append(txid)
                 continue
             size += source.size
-            if size > BEEF_LIMITS.max_bytes or len(seen) > BEEF_LIMITS.max_transactions:
-                raise WERR_INVALID_PARAMETER("inputs", "provable within the limits of a BEEF; wait for a block")
-            beef.merge_transaction(source.raw_tx, source.merkle_path)
+            beef.merge_transaction(source.view, source.merkle_path)
             if source.merkle_path is None:
+                parents.update(dict.fromkeys(source.view.source_txids))
                 if source.outside is not None:
                     beef.merge(Beef.parse(source.outside, "inputBEEF"))
-                fresh = [parent for parent in source.parents if parent not in seen]
-                seen.update(fresh)
-                pending += fresh
+        if size > BEEF_LIMITS.max_bytes or len(seen) > BEEF_LIMITS.max_transactions:
+            raise WERR_INVALID_PARAMETER("inputs", "provable within the limits of a BEEF; wait for a block")
+        for parent in parents:
+            if parent in known_txids:
+                beef.merge_txid_only(parent)
+        pending = [parent for parent in parents if parent not in seen]
     for txid in missing:
         if beef.view(txid) is None:
             raise WERR_INVALID_PARAMETER("txid", f"known to storage. {txid} is not known.")
@@ -129,14 +133,12 @@ def _sources(tx: Transaction, txids: list[str], cache: AncestryCache, epoch: str
     if not wanted:
         return found
     read: dict[str, Source] = {}
-    for txid, raw_tx, merkle_path, input_beef in tx.rows(statements.SOURCES, txids=wanted, readable=_READABLE):
+    for txid, raw_tx, merkle_path, input_beef in tx.rows(statements.SOURCES, txids=wanted):
         known = read.get(txid)
         if raw_tx is None or (known is not None and known.merkle_path is not None):
             continue
-        if merkle_path is not None:
-            read[txid] = Source(raw_tx, MerklePath.parse(merkle_path), (), None)
-        else:
-            parents = tuple(dict.fromkeys(parse_transaction(raw_tx).source_txids))
-            read[txid] = Source(raw_tx, None, parents, input_beef or (known.outside if known else None))
+        path = MerklePath.parse(merkle_path) if merkle_path is not None else None
+        outside = input_beef if input_beef and input_beef != EMPTY_BEEF else None
+        read[txid] = Source(known.view if known is not None else parse_transaction(raw_tx), path, outside)
     cache.put(epoch, read)
     return {**found, **read}

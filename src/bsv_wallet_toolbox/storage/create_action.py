@@ -24,7 +24,7 @@ from bsv_wallet_toolbox.interfaces.storage import (
     SignedTransaction,
 )
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import AncestryCache, beef_of
+from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, AncestryCache, beef_of
 from bsv_wallet_toolbox.storage.coins import CoinCounts, SpendableCoin, StoredCoins, claim_coins, count_coins
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.statements import actions as statements
@@ -91,7 +91,7 @@ def propose_action(
     coins = funding.inputs
     beef: Beef | None = None
     if not args.options.return_txid_only:
-        beef = beef_of(tx, {coin.txid: None for coin in coins}, cache, frozenset(args.options.known_txids))
+        beef = beef_of(tx, [coin.txid for coin in coins], cache, frozenset(args.options.known_txids))
     proposal = ActionProposal(
         reference=draws.reference,
         version=args.version,
@@ -206,7 +206,7 @@ def insert_unsigned(
 ) -> int:
     """First commit of a two-commit action: coins reserved, outputs known, nothing signed; the transaction id."""
     row = _transaction_row(scope, args, planned, TransactionStatus.UNSIGNED, tx.now())
-    row |= {"txid": None, "input_beef": Beef().to_bytes()}
+    row |= {"txid": None, "input_beef": EMPTY_BEEF}
     abandon_at = iso(tx.now() + policy.unsigned_lifetime)
 
     def columns(output: ActionOutput) -> dict[str, Any]:
@@ -317,6 +317,7 @@ def _output_rows(
             if requested.basket
             else None,
             "spendable": 1,
+            "spent_by": None,
             "change": int(is_change),
             "vout": output.vout,
             "satoshis": output.satoshis,

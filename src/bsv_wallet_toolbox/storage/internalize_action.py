@@ -14,13 +14,18 @@ from bsv_wallet_toolbox.brc100.actions import ValidBasketInsertion, ValidInterna
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
-from bsv_wallet_toolbox.interfaces.statuses import REQ_WAS_BROADCAST, ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import (
+    REQ_TERMINAL,
+    REQ_WAS_BROADCAST,
+    ProvenTxReqStatus,
+    TransactionStatus,
+)
 from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProvidedBy
 from bsv_wallet_toolbox.seams import Entropy
 from bsv_wallet_toolbox.storage.create_action import signed_output_columns
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
-from bsv_wallet_toolbox.storage.reqs import find_req, insert_req
+from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
@@ -51,6 +56,7 @@ class Internalized:
 class _OwnOutput:
     output_id: int
     in_default: bool
+    spent_by: int | None
 
 
 class Reference:
@@ -79,7 +85,8 @@ def internalize(
                 "tx", f"target transaction of internalizeAction has invalid status {existing.status}."
             )
         rows = tx.rows(statements.OUTPUTS_OF, transaction_id=existing.transaction_id, user_id=scope.user_id)
-        own = {row[1]: _OwnOutput(row[0], row[6] == basket.basket_id and bool(row[5])) for row in rows}
+        own = {row[1]: _OwnOutput(row[0], row[6] == basket.basket_id and bool(row[5]), row[9]) for row in rows}
+        _refuse_conversion_of_spent(args, own)
     gained = sum(_gain(output, incoming.view, own.get(output.output_index)) for output in args.outputs)
     if existing is None:
         transaction_id, must_post = _insert(tx, scope, args, incoming, reference, gained, claimed_by)
@@ -89,6 +96,16 @@ def internalize(
     label_transaction(tx, scope, transaction_id, args.labels)
     _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
     return Internalized(transaction_id, gained, existing is not None, must_post)
+
+
+def _refuse_conversion_of_spent(args: ValidInternalizeAction, own: dict[int, _OwnOutput]) -> None:
+    """What is spent has been counted as what it was; it can no longer become something else."""
+    for output in args.outputs:
+        known = own.get(output.output_index)
+        if known is None or known.spent_by is None:
+            continue
+        if known.in_default != isinstance(output, ValidWalletPayment):
+            raise WERR_INVALID_PARAMETER("outputs", f"unspent to change their protocol; {output.output_index} is spent")
 
 
 def _gain(output: IncomingOutput, view: TransactionView, own: _OwnOutput | None) -> int:
@@ -108,17 +125,11 @@ def _insert(
     gained: int,
     claimed_by: str | None,
 ) -> tuple[int, bool]:
+    """The new transaction's id, and whether it must be posted."""
     view = incoming.view
-    proven_tx_id = find_or_insert_proven(tx, incoming.proof) if incoming.proof is not None else None
     req = find_req(tx, view.txid)
-    if proven_tx_id is not None:
-        status = TransactionStatus.COMPLETED
-    elif req is not None and req.status is ProvenTxReqStatus.COMPLETED:
-        status, proven_tx_id = TransactionStatus.COMPLETED, req.proven_tx_id
-    elif req is not None and req.status in REQ_WAS_BROADCAST:
-        status = TransactionStatus.UNPROVEN
-    else:
-        status = TransactionStatus.SENDING
+    status, proven_tx_id = _status_of_new(tx, incoming, req)
+    consumed = _own_coins_consumed(tx, scope, view)
     transaction_id = tx.insert(
         statements.INSERT_TRANSACTION,
         now=iso(tx.now()),
@@ -127,39 +138,74 @@ def _insert(
         status=status.value,
         reference=reference.text,
         is_outgoing=0,
-        satoshis=gained - _consume_own_coins(tx, scope, view, 0),
+        satoshis=gained - sum(each.satoshis for each in consumed if each.change),
         version=view.version,
         lock_time=view.lock_time,
         description=args.description,
         txid=view.txid,
         input_beef=None,
     )
-    _consume_own_coins(tx, scope, view, transaction_id)
+    _spend(tx, scope, view, consumed, transaction_id)
     if incoming.proof is not None:
         record_proof(tx, incoming.proof)
         return transaction_id, False
     insert_req(tx, view.txid, view.raw, incoming.beef.to_bytes(), transaction_id, claimed_by=claimed_by)
-    return transaction_id, status is TransactionStatus.SENDING and req is None
+    return transaction_id, req is None
 
 
-def _consume_own_coins(tx: Transaction, scope: UserScope, view: TransactionView, transaction_id: int) -> int:
-    """Satoshis of our change that the transaction spends; with an id, those outputs are marked spent by it."""
-    consumed = 0
-    for each in view.inputs:
+def _status_of_new(tx: Transaction, incoming: Incoming, req: ReqRow | None) -> tuple[TransactionStatus, int | None]:
+    """What is known of the transaction already, through its proof or another user's req."""
+    if incoming.proof is not None:
+        return TransactionStatus.COMPLETED, find_or_insert_proven(tx, incoming.proof)
+    if req is None or req.status not in REQ_WAS_BROADCAST | REQ_TERMINAL:
+        return TransactionStatus.SENDING, None
+    if req.status is ProvenTxReqStatus.COMPLETED:
+        return TransactionStatus.COMPLETED, req.proven_tx_id
+    if req.status in REQ_TERMINAL:
+        raise WERR_INVALID_PARAMETER(
+            "tx", f"a transaction that can be mined; {incoming.view.txid} is known to be {req.status}"
+        )
+    return TransactionStatus.UNPROVEN, None
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnCoin:
+    output_id: int
+    outpoint: tuple[str, int]
+    satoshis: int
+    change: bool
+
+
+def _own_coins_consumed(tx: Transaction, scope: UserScope, view: TransactionView) -> list[_OwnCoin]:
+    """The user's unspent outputs that the transaction spends."""
+    return [
+        _OwnCoin(output_id, (each.txid, each.vout), satoshis, bool(change))
+        for each in view.inputs
         for output_id, owner, _, spent_by, _, satoshis, change in tx.rows(
             coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
-        ):
-            if owner != scope.user_id or spent_by is not None:
-                continue
-            consumed += satoshis if change else 0
-            if transaction_id:
-                tx.execute(
-                    coin_statements.SPEND_OUTPUT,
-                    output_id=output_id,
-                    transaction_id=transaction_id,
-                    now=iso(tx.now()),
-                )
-    return consumed
+        )
+        if owner == scope.user_id and spent_by is None
+    ]
+
+
+def _spend(
+    tx: Transaction, scope: UserScope, view: TransactionView, consumed: list[_OwnCoin], transaction_id: int
+) -> None:
+    """Mark own coins spent, and remember the other outpoints: their transactions may come in later."""
+    for coin in consumed:
+        tx.execute(
+            coin_statements.SPEND_OUTPUT, output_id=coin.output_id, transaction_id=transaction_id, now=iso(tx.now())
+        )
+    known = {coin.outpoint for coin in consumed}
+    outpoints = dict.fromkeys((each.txid, each.vout) for each in view.inputs if not each.is_coinbase)
+    tx.insert_many(
+        coin_statements.INSERT_SPEND,
+        [
+            {"txid": txid, "vout": vout, "user_id": scope.user_id, "transaction_id": transaction_id}
+            for txid, vout in outpoints
+            if (txid, vout) not in known
+        ],
+    )
 
 
 def _merge(
@@ -188,12 +234,19 @@ def _take_outputs(
 ) -> None:
     insertions = [output for output in args.outputs if isinstance(output, ValidBasketInsertion)]
     baskets = find_or_insert_baskets(tx, scope, (output.basket for output in insertions))
+    spenders = _known_spenders(tx, scope, view.txid)
     rows = []
     for output in args.outputs:
         role = _role(output, basket, baskets)
         known = own.get(output.output_index)
         if known is None:
-            rows.append(_new_row(tx, scope, view, transaction_id, output.output_index, role, max_output_script))
+            spender = spenders.get(output.output_index)
+            rows.append(
+                _new_row(tx, scope, view, transaction_id, output.output_index, role, spender, max_output_script)
+            )
+            if spender is not None and role["change"]:
+                satoshis = view.outputs[output.output_index].satoshis
+                tx.execute(statements.TAKE_SATOSHIS, transaction_id=spender, lost=satoshis, now=iso(tx.now()))
         elif not (isinstance(output, ValidWalletPayment) and known.in_default):
             tx.execute(statements.CONVERT_OUTPUT, output_id=known.output_id, now=iso(tx.now()), **role)
     tx.insert_many(statements.INSERT_OUTPUT, rows)
@@ -201,6 +254,15 @@ def _take_outputs(
         stored = tx.rows(statements.OUTPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id)
         ids = {row[1]: row[0] for row in stored}
         tag_outputs(tx, scope, {ids[output.output_index]: output.tags for output in insertions})
+
+
+def _known_spenders(tx: Transaction, scope: UserScope, txid: str) -> dict[int, int]:
+    """By vout, the living transaction of the user that came in before and spends an output of this one."""
+    return {
+        vout: transaction_id
+        for vout, transaction_id, status in tx.rows(coin_statements.FIND_SPENDS, txid=txid, user_id=scope.user_id)
+        if status != TransactionStatus.FAILED
+    }
 
 
 def _role(output: IncomingOutput, basket: Basket, baskets: dict[str, int]) -> dict[str, Any]:
@@ -237,13 +299,15 @@ def _new_row(
     transaction_id: int,
     vout: int,
     role: dict[str, Any],
+    spender: int | None,
     max_output_script: int,
 ) -> dict[str, Any]:
     return {
         "now": iso(tx.now()),
         "user_id": scope.user_id,
         "transaction_id": transaction_id,
-        "spendable": 1,
+        "spendable": int(spender is None),
+        "spent_by": spender,
         "vout": vout,
         "satoshis": view.outputs[vout].satoshis,
         "output_description": "",

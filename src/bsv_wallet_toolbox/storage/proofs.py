@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.proofs import Proof
+from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
-from bsv_wallet_toolbox.storage.ancestry import move_proof_epoch
+from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, move_proof_epoch
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
 from bsv_wallet_toolbox.storage.reqs import JobKind, find_req, insert_req, move_req, schedule
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
@@ -20,10 +21,11 @@ from bsv_wallet_toolbox.storage.transactions import (
     HoldReason,
     TransactionRow,
     fail_transaction,
+    fail_unsigned,
+    find_by_id,
     move_transaction,
     transactions_of,
 )
-from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
 
 __all__ = [
@@ -102,22 +104,39 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
 
 
 def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_id: int) -> None:
-    """A failed transaction was mined: what it spends is spent, what it made is there, whatever was believed before."""
-    tx.execute(coin_statements.OUTPUTS_SPENDABLE, transaction_id=transaction_id, now=iso(tx.now()))
+    """A failed transaction was mined: what it spends is spent, what it made is there, whatever was believed before.
+
+    An action of ours that lives and spends the same can never be mined; it ends.
+    """
+    now = iso(tx.now())
+    tx.execute(coin_statements.OUTPUTS_SPENDABLE, transaction_id=transaction_id, now=now)
     for each in parse_transaction(proof.raw_tx).inputs:
         for output_id, owner, _, spent_by, *_ in tx.rows(
             coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
         ):
             if owner != user_id:
                 continue
+            if spent_by not in (None, transaction_id):
+                _end_rival(tx, find_by_id(tx, spent_by), (each.txid, each.vout), proof.txid)
             tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
-            if spent_by is None:
-                tx.execute(
-                    coin_statements.SPEND_OUTPUT,
-                    output_id=output_id,
-                    transaction_id=transaction_id,
-                    now=iso(tx.now()),
-                )
+            tx.execute(
+                coin_statements.SPEND_OUTPUT_AFTER_ALL, output_id=output_id, transaction_id=transaction_id, now=now
+            )
+
+
+def _end_rival(tx: Transaction, rival: TransactionRow, outpoint: tuple[str, int], winner: str) -> None:
+    if rival.status is TransactionStatus.FAILED:
+        return
+    if rival.txid is None:
+        fail_unsigned(tx, rival, "headers")
+        return
+    record_evidence(tx, EvidenceKind.DOUBLE_SPENT, rival.txid, "headers", competingTxs=[winner])
+    req = find_req(tx, rival.txid)
+    if req is not None:
+        move_req(tx, req, ProvenTxReqStatus.DOUBLE_SPEND)
+        schedule(tx, req.req_id, None)
+    for row in transactions_of(tx, rival.txid):
+        fail_transaction(tx, row, {outpoint: (UtxoStatus.SPENT, "headers")}, "headers")
 
 
 def doubt_block(tx: Transaction, block_hash: str) -> list[str]:
@@ -196,7 +215,7 @@ def demote_suspect(tx: Transaction, suspect: Suspect) -> None:
         return
     req = find_req(tx, suspect.txid)
     if req is None:
-        insert_req(tx, suspect.txid, raw_tx, Beef().to_bytes(), rows[0].transaction_id, claimed_by=None)
+        insert_req(tx, suspect.txid, raw_tx, EMPTY_BEEF, rows[0].transaction_id, claimed_by=None)
     else:
         move_req(tx, req, ProvenTxReqStatus.UNSENT)
         schedule(tx, req.req_id, JobKind.SEND, at=tx.now())

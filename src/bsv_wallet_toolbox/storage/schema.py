@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 
-__all__ = ["BWT", "BWT_INDEXES", "BWT_TABLES", "PEER_INDEXES", "PEER_TABLES", "metadata"]
+__all__ = ["BWT", "BWT_INDEXES", "BWT_TABLES", "PEER_INDEXES", "PEER_TABLES", "Timestamp", "metadata"]
 
 metadata = MetaData()
 
@@ -322,6 +322,15 @@ class BWT:
         Column("created_at", Timestamp, nullable=False),
     )
     """Coins kept back (``spendable=0``) until evidence says what became of them."""
+
+    spends = _bwt(
+        "spends",
+        Column("txid", String(64), primary_key=True),
+        Column("vout", Integer, primary_key=True, autoincrement=False),
+        Column("userId", Integer, primary_key=True, autoincrement=False),
+        Column("transactionId", Integer, primary_key=True, autoincrement=False),
+    )
+    """Outpoints that an incoming transaction spends and nobody had a row for: one may come to be ours later."""
 
     suspects = _bwt(
         "suspects",

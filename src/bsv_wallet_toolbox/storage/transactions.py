@@ -129,9 +129,11 @@ def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, s
             child = find_by_id(tx, child_id)
             if child.status in (TransactionStatus.FAILED, TransactionStatus.COMPLETED):
                 continue
-            if child.txid is not None:
-                _end_req_of_orphan(tx, child.txid, current.txid)
-            pending.append((child, {}))
+            if child.txid is None:
+                fail_unsigned(tx, child, source)
+                continue
+            _end_req_of_orphan(tx, child.txid, current.txid)
+            pending += [(each, {}) for each in transactions_of(tx, child.txid)]
 
 
 def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:

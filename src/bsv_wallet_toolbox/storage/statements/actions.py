@@ -106,6 +106,13 @@ ADD_SATOSHIS = Statement(
     "add satoshis and describe",
 )
 
+TAKE_SATOSHIS = Statement(
+    update(_t)
+    .where(_t.c.transactionId == bindparam("transaction_id"))
+    .values(satoshis=_t.c.satoshis - bindparam("lost"), updated_at=touched(_t)),
+    "take satoshis",
+)
+
 ABANDONED = Statement(
     select(_t.c.transactionId)
     .select_from(_t)
@@ -141,6 +148,7 @@ INSERT_OUTPUT = Statement(
         derivationPrefix=bindparam("derivation_prefix"),
         derivationSuffix=bindparam("derivation_suffix"),
         customInstructions=bindparam("custom_instructions"),
+        spentBy=bindparam("spent_by"),
         scriptLength=bindparam("script_length"),
         scriptOffset=bindparam("script_offset"),
         lockingScript=bindparam("locking_script"),
@@ -159,6 +167,7 @@ OUTPUTS_OF = Statement(
         _o.c.basketId,
         _o.c.derivationSuffix,
         _o.c.providedBy,
+        _o.c.spentBy,
     )
     .where(_o.c.transactionId == bindparam("transaction_id"), unindexed(_o.c.userId) == bindparam("user_id"))
     .order_by(_o.c.outputId),

@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -53,7 +54,8 @@ _COIN_COLUMNS = (
 
 
 def _is_one_of(statuses: Collection[TransactionStatus]) -> ColumnElement[bool]:
-    return _t.c.status.in_([status.value for status in sorted(statuses)])
+    """Compared one by one: for a list SQLite would build a table at every execution."""
+    return or_(*(_t.c.status == status.value for status in sorted(statuses)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,30 @@ SPEND_OUTPUT = Statement(
     .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy.is_(None))
     .values(spendable=0, spentBy=bindparam("transaction_id"), updated_at=touched(_o)),
     "spend output",
+)
+
+SPEND_OUTPUT_AFTER_ALL = Statement(
+    update(_o)
+    .where(_o.c.outputId == bindparam("output_id"))
+    .values(spendable=0, spentBy=bindparam("transaction_id"), updated_at=touched(_o)),
+    "spend output after all",
+)
+
+FIND_SPENDS = Statement(
+    select(BWT.spends.c.vout, BWT.spends.c.transactionId, _t.c.status)
+    .join(_t, _t.c.transactionId == BWT.spends.c.transactionId)
+    .where(BWT.spends.c.txid == bindparam("txid"), BWT.spends.c.userId == bindparam("user_id")),
+    "find spends",
+)
+
+INSERT_SPEND = Statement(
+    insert(BWT.spends).values(
+        txid=bindparam("txid"),
+        vout=bindparam("vout"),
+        userId=bindparam("user_id"),
+        transactionId=bindparam("transaction_id"),
+    ),
+    "insert spend",
 )
 
 BALANCE = Statement(

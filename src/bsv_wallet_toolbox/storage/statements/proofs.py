@@ -11,6 +11,7 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
     type_coerce,
     union_all,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 )
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
+from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
 from bsv_wallet_toolbox.storage.timestamps import touched
 
@@ -126,7 +128,7 @@ _proven_part = (
     .where(_p.c.txid.in_(values_of("txids")))
 )
 _req_part = select(_r.c.txid, _r.c.rawTx, type_coerce(null(), LargeBinary), _r.c.inputBEEF).where(
-    _r.c.txid.in_(values_of("txids")), _r.c.status.in_(values_of("readable"))
+    _r.c.txid.in_(values_of("txids")), or_(*(_r.c.status == status.value for status in sorted(RAW_TX_READABLE)))
 )
 SOURCES = Statement(union_all(_proven_part, _req_part), "sources of BEEF")
 """For every txid up to two rows: (txid, rawTx, merklePath or NULL, inputBEEF or NULL); a path makes the other moot."""
