@@ -325,15 +325,8 @@ BREACHES = [
     ),
     # I6
     Breach(
-        "a broadcast that nobody intended",
-        f"""DELETE FROM bwt_notes WHERE what = 'status'
-            AND txid = (SELECT txid FROM transactions WHERE transactionId = {UNPROVEN})""",
-        ("I6", "proven_tx_reqs", UNPROVEN_REQ),
-    ),
-    Breach(
         "a broadcast intended afterwards",
-        f"""DELETE FROM bwt_notes WHERE noteId = (SELECT min(noteId) FROM bwt_notes WHERE what = 'status'
-            AND txid = (SELECT txid FROM transactions WHERE transactionId = {UNPROVEN}))""",
+        f"UPDATE proven_tx_reqs SET created_at = '2999-01-01T00:00:00.000Z' WHERE provenTxReqId = {UNPROVEN_REQ}",
         ("I6", "proven_tx_reqs", UNPROVEN_REQ),
     ),
     Breach(

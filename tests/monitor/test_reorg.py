@@ -7,7 +7,7 @@ from monitor_world import COMPLETED, HOUR, SENDING, TEN_MINUTES, UNPROVEN, Monit
 
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.mockchain import Fault
-from bsv_wallet_toolbox.monitor.tasks.reorg import suspect_delay
+from bsv_wallet_toolbox.monitor.ancestry_review import doubt_delay
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.seams import Failpoint, failpoints_armed
 from bsv_wallet_toolbox.transactions.beef import Beef
@@ -255,7 +255,7 @@ async def test_a_lost_transaction_that_spends_a_failed_one_ends_instead_of_being
 
 
 def test_doubted_proofs_are_looked_for_after_growing_delays() -> None:
-    minutes = [suspect_delay(tries) // 60_000 for tries in range(6)]
+    minutes = [doubt_delay(tries) // 60_000 for tries in range(6)]
     assert minutes == [10, 20, 40, 60, 60, 60]
 
 

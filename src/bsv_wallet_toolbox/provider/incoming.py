@@ -12,7 +12,7 @@ from bsv_wallet_toolbox.provider.proof_check import check_proof
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.spv import needed_roots, verify_beef
 
-__all__ = ["verify_incoming"]
+__all__ = ["verify_incoming", "verify_with_roots"]
 
 INLINE_BYTES = 256 * 1024
 INLINE_INPUTS = 50
@@ -40,7 +40,7 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     for root, height in needed_roots(beef, txid):
         if await tracker.is_valid_root_for_height(root, height):
             valid.add((root, height))
-    await _verify(raw, beef, txid, frozenset(valid), parameter)
+    await verify_with_roots(raw, beef, txid, frozenset(valid), parameter)
     path = beef.merkle_path(txid)
     if path is None:
         beef.prune([txid])
@@ -51,7 +51,14 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     return Incoming(view, beef, proof)
 
 
-async def _verify(raw: bytes, beef: Beef, txid: str, valid: frozenset[tuple[str, int]], parameter: str) -> None:
+async def verify_with_roots(
+    raw: bytes, beef: Beef, txid: str, valid: frozenset[tuple[str, int]], parameter: str
+) -> None:
+    """``verify_beef`` with the Merkle roots (root, height) in ``valid``; ``raw`` is what ``beef`` was parsed from.
+
+    A large one is verified in another process. Errors as of ``verify_beef``, WERR_INVALID_PARAMETER also after a
+    minute.
+    """
     unproven = [view for each in beef.ancestors(txid) if (view := beef.view(each)) and not beef.merkle_path(each)]
     if len(raw) <= INLINE_BYTES and sum(view.input_count for view in unproven) <= INLINE_INPUTS:
         verify_beef(beef, txid, lambda root, height: (root, height) in valid, parameter=parameter)

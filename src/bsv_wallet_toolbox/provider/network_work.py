@@ -18,6 +18,14 @@ from bsv_wallet_toolbox.provider.broadcast import Posted
 from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Clock, Failpoint
 from bsv_wallet_toolbox.storage import leases
+from bsv_wallet_toolbox.storage.ancestry import (
+    StoredAncestry,
+    ancestries_of,
+    count_orphaning,
+    orphanings,
+    replace_ancestry,
+    reqs_shown_with_ancestry,
+)
 from bsv_wallet_toolbox.storage.leases import Lease, MonitorEvent, check_lease
 from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.outcomes import record_forgotten, record_unresolved
@@ -28,6 +36,7 @@ from bsv_wallet_toolbox.storage.proofs import (
     doubt_block,
     due_suspects,
     record_proof,
+    reopen_suspect,
 )
 from bsv_wallet_toolbox.storage.reqs import CLAIM_MILLISECONDS, JobKind, JobRow, claim_due_jobs
 from bsv_wallet_toolbox.storage.statements import actions as action_statements
@@ -109,6 +118,9 @@ class NetworkWork:
 
     async def read_cursor(self, task: str) -> str | None:
         return await self._engine.read(lambda tx: leases.read_cursor(tx, task))
+
+    async def save_cursor(self, lease: Lease, cursor: str) -> None:
+        await self._engine.write(lambda tx: leases.save_cursor(tx, lease, cursor))
 
     async def log_event(self, event: str, details: str) -> None:
         await self._engine.write(lambda tx: leases.log_event(tx, event, details))
@@ -202,6 +214,8 @@ class NetworkWork:
 
         def write(tx: Transaction) -> int:
             leases.save_cursor(tx, lease, cursor)
+            if hashes:
+                count_orphaning(tx)
             return sum(len(doubt_block(tx, block_hash)) for block_hash in hashes)
 
         return await self._engine.write(
@@ -226,12 +240,7 @@ class NetworkWork:
 
     async def prove_again(self, lease: Lease, proof: Proof) -> bool:
         """A doubted transaction is proven by another block (or by the same, active again)."""
-        return await self._engine.write(
-            _under(lease, lambda tx: record_proof(tx, proof)),
-            name="prove again",
-            before_commit=Failpoint.REORG_BEFORE_COMMIT,
-            after_commit=Failpoint.REORG_AFTER_COMMIT,
-        )
+        return await self._reorganise(lease, lambda tx: record_proof(tx, proof), "prove again")
 
     async def put_off_suspects(self, lease: Lease, suspects: Iterable[tuple[Suspect, int]]) -> None:
         """Doubted proofs, each with the milliseconds until it is looked at again."""
@@ -244,16 +253,44 @@ class NetworkWork:
         if wanted:
             await self._engine.write(_under(lease, write))
 
-    async def demote(self, lease: Lease, suspect: Suspect, delay: int) -> None:
-        """The network lost a mined transaction: send it again, or end it when it can't come back."""
+    async def reopen(self, lease: Lease, suspect: Suspect, ancestry: bytes, source: str, delay: int) -> bool:
+        """A transaction that came with its proof only waits for another one, shown with its ancestry until then."""
 
-        def write(tx: Transaction) -> None:
-            demote_suspect(tx, suspect)
+        def write(tx: Transaction) -> bool:
             delay_suspect(tx, suspect, delay)
+            return reopen_suspect(tx, suspect, ancestry, source)
 
-        await self._engine.write(
+        return await self._reorganise(lease, write, "reopen")
+
+    async def demote(self, lease: Lease, suspect: Suspect, ancestry: bytes | None, delay: int) -> bool:
+        """The network lost a mined transaction: send it again, or end it when it can't come back.
+
+        False when it stays as it is: it has no req, and ``ancestry`` was not found.
+        """
+
+        def write(tx: Transaction) -> bool:
+            delay_suspect(tx, suspect, delay)
+            return demote_suspect(tx, suspect, ancestry)
+
+        return await self._reorganise(lease, write, "demote")
+
+    async def orphanings(self) -> int:
+        return await self._engine.read(orphanings)
+
+    async def reqs_shown_with_ancestry(self, after: int) -> list[int]:
+        return await self._engine.read(lambda tx: reqs_shown_with_ancestry(tx, after))
+
+    async def ancestries(self, req_ids: Sequence[int]) -> list[StoredAncestry]:
+        return await self._engine.read(lambda tx: ancestries_of(tx, req_ids))
+
+    async def replace_ancestry(self, lease: Lease, ancestry: StoredAncestry, beef: bytes) -> None:
+        """A stored ancestry rested on an orphaned block; ``beef`` was verified and takes its place."""
+        await self._reorganise(lease, lambda tx: replace_ancestry(tx, ancestry, beef), "replace ancestry")
+
+    async def _reorganise(self, lease: Lease, write: Callable[[Transaction], T], name: str) -> T:
+        return await self._engine.write(
             _under(lease, write),
-            name="demote",
+            name=name,
             before_commit=Failpoint.REORG_BEFORE_COMMIT,
             after_commit=Failpoint.REORG_AFTER_COMMIT,
         )

@@ -14,18 +14,33 @@ from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.statements import proofs as statements
+from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import local_setting, set_local_setting
 from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef
 from bsv_wallet_toolbox.transactions.merkle_path import MerklePath
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
-__all__ = ["EMPTY_BEEF", "AncestryCache", "Source", "beef_of", "move_proof_epoch"]
+__all__ = [
+    "EMPTY_BEEF",
+    "AncestryCache",
+    "Source",
+    "StoredAncestry",
+    "ancestries_of",
+    "beef_of",
+    "count_orphaning",
+    "move_proof_epoch",
+    "orphanings",
+    "replace_ancestry",
+    "reqs_shown_with_ancestry",
+]
 
 EMPTY_BEEF = Beef().to_bytes()
 """What is stored as ancestry of a transaction whose ancestors have rows of their own."""
 
 _EPOCH = "proofEpoch"
+_ORPHANINGS = "orphanings"
 _CACHE_BYTES = 64 * 1024 * 1024
 
 
@@ -41,6 +56,16 @@ class Source:
     @property
     def size(self) -> int:
         return len(self.view.raw) + len(self.outside or b"") + 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAncestry:
+    """What a req brought with it from elsewhere: BEEF of its ancestors, proven as of when it came."""
+
+    req_id: int
+    txid: str
+    raw_tx: bytes
+    beef: bytes
 
 
 class AncestryCache:
@@ -84,12 +109,46 @@ def move_proof_epoch(tx: Transaction) -> None:
     set_local_setting(tx, _EPOCH, str(int(local_setting(tx, _EPOCH) or 0) + 1))
 
 
+def count_orphaning(tx: Transaction) -> None:
+    """Say that blocks left the active chain: any ancestry that was stored before may rest on them."""
+    set_local_setting(tx, _ORPHANINGS, str(orphanings(tx) + 1))
+
+
+def orphanings(tx: Transaction) -> int:
+    """How often blocks left the active chain, as far as this store was told."""
+    return int(local_setting(tx, _ORPHANINGS) or 0)
+
+
+def reqs_shown_with_ancestry(tx: Transaction, after: int) -> list[int]:
+    """Ids above ``after`` of reqs without a standing proof whose ancestors came from elsewhere, lowest first."""
+    rows = tx.rows(statements.REQS_SHOWN_WITH_ANCESTRY, after=after, empty_length=len(EMPTY_BEEF))
+    return [row[0] for row in rows]
+
+
+def ancestries_of(tx: Transaction, req_ids: Iterable[int]) -> list[StoredAncestry]:
+    """The ancestries of reqs; one without bytes is left out."""
+    found = []
+    for req_id in req_ids:
+        row = tx.one(statements.FIND_REQ_BY_ID, req_id=req_id)
+        if row is not None and row[4] and row[5]:
+            found.append(StoredAncestry(req_id, row[1], row[4], row[5]))
+    return found
+
+
+def replace_ancestry(tx: Transaction, ancestry: StoredAncestry, beef: bytes) -> None:
+    """Store verified ``beef`` in place of what a req was shown with until now."""
+    tx.execute(statements.SET_INPUT_BEEF, req_id=ancestry.req_id, input_beef=beef, now=iso(tx.now()))
+    note(tx, "reorgRenewedAncestry", txid=ancestry.txid, bytes=len(beef))
+    move_proof_epoch(tx)
+
+
 def beef_of(
     tx: Transaction, txids: Collection[str], cache: AncestryCache, known_txids: Collection[str] = frozenset()
 ) -> Beef:
     """BEEF that proves every one of ``txids``; those in ``known_txids`` are named only.
 
-    WERR_INVALID_PARAMETER when an ancestor is in no table, or the whole exceeds the limits of a BEEF.
+    WERR_INVALID_PARAMETER when an ancestor is in no table (its block was orphaned and its ancestry is not found yet,
+    for one), or the whole exceeds the limits of a BEEF.
     """
     epoch = local_setting(tx, _EPOCH) or "0"
     beef = Beef()
@@ -123,8 +182,23 @@ def beef_of(
         pending = [parent for parent in parents if parent not in seen]
     for txid in missing:
         if beef.view(txid) is None:
-            raise WERR_INVALID_PARAMETER("txid", f"known to storage. {txid} is not known.")
+            raise _missing(tx, beef, txid)
     return beef
+
+
+def _missing(tx: Transaction, beef: Beef, txid: str) -> WERR_INVALID_PARAMETER:
+    """Why an ancestor is not there: what spends it was proven, and that proof is in doubt, or it never was here."""
+    for child in beef.transactions:
+        view = beef.view(child)
+        if view is None or txid not in view.source_txids:
+            continue
+        if tx.one(statements.FIND_PROVEN, txid=child) is not None:
+            return WERR_INVALID_PARAMETER(
+                "txid",
+                f"provable at this time. The block that held {child} was orphaned, and neither a new proof nor its "
+                "ancestors are found yet; try again in a few minutes.",
+            )
+    return WERR_INVALID_PARAMETER("txid", f"known to storage. {txid} is not known.")
 
 
 def _sources(tx: Transaction, txids: list[str], cache: AncestryCache, epoch: str) -> dict[str, Source]:
@@ -139,6 +213,8 @@ def _sources(tx: Transaction, txids: list[str], cache: AncestryCache, epoch: str
             continue
         path = MerklePath.parse(merkle_path) if merkle_path is not None else None
         outside = input_beef if input_beef and input_beef != EMPTY_BEEF else None
+        if outside is None and known is not None:
+            outside = known.outside
         read[txid] = Source(known.view if known is not None else parse_transaction(raw_tx), path, outside)
     cache.put(epoch, read)
     return {**found, **read}

@@ -11,9 +11,9 @@ from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
-from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, move_proof_epoch
+from bsv_wallet_toolbox.storage.ancestry import move_proof_epoch
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
-from bsv_wallet_toolbox.storage.reqs import JobKind, find_req, insert_req, move_req, schedule
+from bsv_wallet_toolbox.storage.reqs import JobKind, ReqRow, find_req, insert_req, move_req, notify_also, schedule
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
@@ -36,6 +36,7 @@ __all__ = [
     "due_suspects",
     "find_or_insert_proven",
     "record_proof",
+    "reopen_suspect",
 ]
 
 
@@ -49,6 +50,8 @@ class Suspect:
     height: int
     tries: int
     raw_tx: bytes | None
+    has_req: bool
+    """False when it came with its proof only, so that nothing but that proof could show it."""
 
 
 def find_or_insert_proven(tx: Transaction, proof: Proof) -> int:
@@ -143,7 +146,7 @@ def doubt_block(tx: Transaction, block_hash: str) -> list[str]:
     """A block left the active chain: its proofs are doubted from now on. Answers their txids.
 
     A transaction that has a req can still be shown with its ancestors; one that came with its proof can not, so its
-    coins are held until it is proven again.
+    coins are held until it is proven again or its ancestry is found.
     """
     txids = []
     for proven_tx_id, txid, height, _ in tx.rows(statements.PROVEN_IN_BLOCK, block_hash=block_hash):
@@ -188,7 +191,10 @@ def _release_doubted(tx: Transaction, txid: str) -> None:
 
 def due_suspects(tx: Transaction, count: int) -> list[Suspect]:
     rows = tx.rows(statements.DUE_SUSPECTS, now=iso(tx.now()), count=count)
-    return [Suspect(*row) for row in rows]
+    return [
+        Suspect(proven_tx_id, txid, block_hash, height, tries, raw_tx, bool(has_req))
+        for proven_tx_id, txid, block_hash, height, tries, raw_tx, has_req in rows
+    ]
 
 
 def delay_suspect(tx: Transaction, suspect: Suspect, delay: int) -> None:
@@ -199,28 +205,71 @@ def delay_suspect(tx: Transaction, suspect: Suspect, delay: int) -> None:
     )
 
 
-def demote_suspect(tx: Transaction, suspect: Suspect) -> None:
+def reopen_suspect(tx: Transaction, suspect: Suspect, ancestry: bytes, source: str) -> bool:
+    """``source`` says that the network has it: it waits for a new proof as if it had never been mined.
+
+    ``ancestry`` is verified BEEF of a transaction without a req; with it, what descends from it can be shown again, so
+    its coins are released. False when it was proven, or got a req, meanwhile.
+    """
+    rows = _doubted_rows(tx, suspect)
+    if suspect.raw_tx is None or not rows or find_req(tx, suspect.txid) is not None:
+        return False
+    record_evidence(tx, EvidenceKind.ACCEPTED, suspect.txid, source)
+    req = _insert_req(tx, suspect.txid, suspect.raw_tx, ancestry, rows)
+    move_req(tx, req, ProvenTxReqStatus.UNMINED)
+    schedule(tx, req.req_id, JobKind.PROVE, at=tx.now())
+    _reopen(tx, suspect, rows, TransactionStatus.UNPROVEN)
+    return True
+
+
+def demote_suspect(tx: Transaction, suspect: Suspect, ancestry: bytes | None) -> bool:
     """The network no longer has it: it is sent again as if it had never been mined.
 
-    A coinbase can't come back, nor can what spends it: those end here.
+    A coinbase can't come back, nor can what spends it: those end here. A transaction without a req needs its
+    ``ancestry`` (verified BEEF), or it stays as it is. False when nothing changed.
     """
-    raw_tx = suspect.raw_tx
-    if raw_tx is None:
-        return
-    rows = [row for row in transactions_of(tx, suspect.txid) if row.status is TransactionStatus.COMPLETED]
-    if not rows:
-        return
-    if parse_transaction(raw_tx).inputs[0].is_coinbase or any(_spends_failed(tx, row) for row in rows):
+    rows = _doubted_rows(tx, suspect)
+    if suspect.raw_tx is None or not rows:
+        return False
+    if parse_transaction(suspect.raw_tx).inputs[0].is_coinbase or any(_spends_failed(tx, row) for row in rows):
         _end_suspect(tx, suspect, rows)
-        return
+        return True
     req = find_req(tx, suspect.txid)
-    if req is None:
-        insert_req(tx, suspect.txid, raw_tx, EMPTY_BEEF, rows[0].transaction_id, claimed_by=None)
-    else:
+    if req is not None:
         move_req(tx, req, ProvenTxReqStatus.UNSENT)
         schedule(tx, req.req_id, JobKind.SEND, at=tx.now())
+    elif ancestry is not None:
+        _insert_req(tx, suspect.txid, suspect.raw_tx, ancestry, rows)
+    else:
+        return False
+    _reopen(tx, suspect, rows, TransactionStatus.SENDING)
+    return True
+
+
+def _doubted_rows(tx: Transaction, suspect: Suspect) -> list[TransactionRow]:
+    """Every user's transaction that is completed by a proof which is in doubt still."""
+    if tx.one(statements.IS_SUSPECT, proven_tx_id=suspect.proven_tx_id) is None:
+        return []
+    return [row for row in transactions_of(tx, suspect.txid) if row.status is TransactionStatus.COMPLETED]
+
+
+def _insert_req(tx: Transaction, txid: str, raw_tx: bytes, ancestry: bytes, rows: list[TransactionRow]) -> ReqRow:
+    insert_req(tx, txid, raw_tx, ancestry, rows[0].transaction_id, claimed_by=None)
+    for row in rows[1:]:
+        notify_also(tx, _req_of(tx, txid), row.transaction_id)
+    return _req_of(tx, txid)
+
+
+def _req_of(tx: Transaction, txid: str) -> ReqRow:
+    req = find_req(tx, txid)
+    assert req is not None  # inserted just now
+    return req
+
+
+def _reopen(tx: Transaction, suspect: Suspect, rows: list[TransactionRow], status: TransactionStatus) -> None:
     for row in rows:
-        move_transaction(tx, row, TransactionStatus.SENDING)
+        move_transaction(tx, row, status)
+    _release_doubted(tx, suspect.txid)
     move_proof_epoch(tx)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "find_req",
     "insert_req",
     "move_req",
+    "notify_also",
     "retry_delay",
     "schedule",
 ]
@@ -111,7 +112,6 @@ def insert_req(
         owner=claimed_by,
         until=iso(now + CLAIM_MILLISECONDS) if claimed_by else None,
     )
-    note(tx, "status", txid=txid, status_was="unknown", status_now=ProvenTxReqStatus.UNSENT.value)
     return req_id
 
 

@@ -17,11 +17,15 @@ UNSYNCED = "1971-01-01T00:00:00.000Z"
 """``updated_at`` of rows that any synced row may replace."""
 
 
-@lru_cache(maxsize=256)
 def iso(milliseconds: int) -> str:
     """``2026-01-02T03:04:05.678Z`` of milliseconds since 1970."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def from_iso(text: str) -> int:

@@ -99,15 +99,15 @@ def sign_proposal(deriver: KeyDeriver, proposal: ActionProposal) -> SignedTransa
     inputs = sorted(proposal.inputs, key=lambda each: each.vin)
     specs = [InputSpec(each.source_txid, each.source_vout) for each in inputs]
     unsigned = parse_transaction(build_transaction(specs, outputs, proposal.version, proposal.lock_time))
-    locks = [_own_lock(deriver, proposal, each) for each in inputs]
+    own = [_own_output(deriver, proposal, each) for each in inputs]
     signed_specs = [
-        InputSpec(each.source_txid, each.source_vout, _unlock(deriver, unsigned, each, lock))
-        for each, lock in zip(inputs, locks, strict=True)
+        InputSpec(each.source_txid, each.source_vout, _unlock(deriver, unsigned, each, output))
+        for each, output in zip(inputs, own, strict=True)
     ]
     raw_tx = build_transaction(signed_specs, outputs, proposal.version, proposal.lock_time)
     signed = parse_transaction(raw_tx)
-    for each, lock in zip(inputs, locks, strict=True):
-        reason = verify_input(signed, each.vin, each.source_satoshis, lock)
+    for each, output in zip(inputs, own, strict=True):
+        reason = verify_input(signed, each.vin, each.source_satoshis, output.locking_script)
         if reason is not None:
             raise WERR_INVALID_PARAMETER(f"inputs[{each.vin}].unlockScript", f"valid. {reason}")
     return SignedTransaction(signed.txid, raw_tx)
@@ -123,26 +123,36 @@ def _output(deriver: KeyDeriver, proposal: ActionProposal, output: ActionOutput)
     )
 
 
-def _unlock(deriver: KeyDeriver, unsigned: TransactionView, each: ActionInput, lock: bytes) -> bytes:
-    prefix, suffix = each.derivation_prefix or "", each.derivation_suffix or ""
-    private_key = brc29.unlocking_key(deriver, each.sender_identity_key, prefix, suffix)
-    public_key = brc29.unlocking_public_key(deriver, each.sender_identity_key, prefix, suffix)
-    return p2pkh.unlock(signature_hash(unsigned, each.vin, each.source_satoshis, lock), private_key, public_key)
+@dataclass(frozen=True, slots=True)
+class _OwnOutput:
+    """An output that our keys unlock: its script and the public key it pays to."""
+
+    locking_script: bytes
+    public_key: bytes
 
 
-def _own_lock(deriver: KeyDeriver, proposal: ActionProposal, each: ActionInput) -> bytes:
-    """The script that our keys give for an input; what storage and the source transaction say must be the same."""
-    lock = brc29.lock_from(
+def _unlock(deriver: KeyDeriver, unsigned: TransactionView, each: ActionInput, output: _OwnOutput) -> bytes:
+    private_key = brc29.unlocking_key(
         deriver, each.sender_identity_key, each.derivation_prefix or "", each.derivation_suffix or ""
     )
-    if each.source_locking_script not in (b"", lock):
+    digest = signature_hash(unsigned, each.vin, each.source_satoshis, output.locking_script)
+    return p2pkh.unlock(digest, private_key, output.public_key)
+
+
+def _own_output(deriver: KeyDeriver, proposal: ActionProposal, each: ActionInput) -> _OwnOutput:
+    """The output that our keys give for an input; what storage and the source transaction say must be the same."""
+    public_key = brc29.unlocking_public_key(
+        deriver, each.sender_identity_key, each.derivation_prefix or "", each.derivation_suffix or ""
+    )
+    output = _OwnOutput(p2pkh.lock_to_public_key(public_key), public_key)
+    if each.source_locking_script not in (b"", output.locking_script):
         raise WERR_INVALID_PARAMETER(f"inputs[{each.vin}].sourceLockingScript", "locked to this wallet by BRC-29")
     view = proposal.input_beef.view(each.source_txid) if proposal.input_beef is not None else None
     if view is None:
-        return lock
+        return output
     if each.source_vout >= view.output_count:
         raise WERR_INVALID_PARAMETER(f"{each.source_txid}.{each.source_vout}", "valid outpoint")
     source = view.outputs[each.source_vout]
-    if (source.satoshis, source.locking_script) != (each.source_satoshis, lock):
+    if (source.satoshis, source.locking_script) != (each.source_satoshis, output.locking_script):
         raise WERR_INVALID_PARAMETER(f"inputs[{each.vin}].sourceSatoshis", "those of the source transaction")
-    return lock
+    return output

@@ -106,7 +106,7 @@ class NewHeader(MonitorTask):
                 gone.add(block.block_hash)
         gone -= set(active.values())
         doubted = await self._work.doubt_blocks(lease, sorted(gone), moved.to_text())
-        if doubted:
+        if gone:
             self._on_reorg.fire()
         reorganised = f"{len(gone)} blocks left the active chain, {doubted} proofs in doubt; " if gone else ""
         return moved, reorganised

@@ -73,7 +73,6 @@ _TO_SEND = (
     ProvenTxReqStatus.UNKNOWN,
 )
 _TO_PROVE = (ProvenTxReqStatus.UNMINED, ProvenTxReqStatus.CALLBACK, ProvenTxReqStatus.UNCONFIRMED)
-_NEVER = 2**53
 _COUNT: BindParameter[Any] = bindparam("count")
 
 _KEYS = {
@@ -267,22 +266,10 @@ INTENDED: tuple[Offenders, ...] = (
         _r,
         "{0} was broadcast before it was written down that it would be",
         select(_r.c.provenTxReqId, _r.c.txid).where(
-            or_(
-                _r.c.wasBroadcast == 1,
-                exists(select(literal(1)).where(_notes.c.txid == _r.c.txid, _notes.c.what == "postBeef")),
-            ),
-            func.coalesce(
-                select(func.min(_notes.c.noteId))
-                .where(_notes.c.txid == _r.c.txid, _notes.c.what == "status")
-                .scalar_subquery(),
-                _NEVER,
-            )
-            >= func.coalesce(
-                select(func.min(_notes.c.noteId))
-                .where(_notes.c.txid == _r.c.txid, _notes.c.what == "postBeef")
-                .scalar_subquery(),
-                _NEVER,
-            ),
+            _r.c.created_at
+            > select(func.min(_notes.c.when))
+            .where(_notes.c.txid == _r.c.txid, _notes.c.what == "postBeef")
+            .scalar_subquery(),
         ),
     ),
     offenders(

@@ -14,6 +14,7 @@ from sqlalchemy import (
     or_,
     select,
     type_coerce,
+    union,
     union_all,
     update,
 )
@@ -260,8 +261,10 @@ DUE_SUSPECTS = Statement(
         BWT.suspects.c.height,
         BWT.suspects.c.tries,
         _p.c.rawTx,
+        _r.c.provenTxReqId.is_not(None),
     )
     .join(_p, _p.c.provenTxId == BWT.suspects.c.provenTxId)
+    .outerjoin(_r, _r.c.txid == _p.c.txid)
     .where(BWT.suspects.c.nextAttemptAt <= bindparam("now"))
     .order_by(BWT.suspects.c.nextAttemptAt, BWT.suspects.c.provenTxId)
     .limit(bindparam("count")),
@@ -284,9 +287,35 @@ SUSPECTS_NOW = Statement(update(BWT.suspects).values(nextAttemptAt=bindparam("no
 STORED_ROOTS = Statement(
     select(_p.c.height, _p.c.blockHash, _p.c.merkleRoot)
     .distinct()
-    .where(_p.c.height >= bindparam("from_height"))
+    .outerjoin(BWT.suspects, BWT.suspects.c.provenTxId == _p.c.provenTxId)
+    .where(_p.c.height >= bindparam("from_height"), BWT.suspects.c.provenTxId.is_(None))
     .order_by(_p.c.height),
     "stored roots",
+)
+"""Blocks that proofs lead into which are not in doubt already."""
+
+_unfinished = select(BWT.jobs.c.provenTxReqId).where(BWT.jobs.c.provenTxReqId > bindparam("after"))
+_doubted_txids = select(
+    select(_p.c.txid).where(_p.c.provenTxId == BWT.suspects.c.provenTxId).correlate(BWT.suspects).scalar_subquery()
+).select_from(BWT.suspects)
+"""Put so that a planner can only come from the suspects: there are few."""
+_is_outside = func.length(_r.c.inputBEEF) > bindparam("empty_length")
+REQS_SHOWN_WITH_ANCESTRY = Statement(
+    union(
+        select(_r.c.provenTxReqId).where(_r.c.provenTxReqId.in_(_unfinished), _is_outside),
+        select(_r.c.provenTxReqId).where(
+            _r.c.txid.in_(_doubted_txids), unindexed(_r.c.provenTxReqId) > bindparam("after"), _is_outside
+        ),
+    ).order_by("provenTxReqId"),
+    "reqs shown with ancestry",
+)
+"""Reqs above ``after`` that bring ancestors from elsewhere and have no proof that stands, lowest first."""
+
+SET_INPUT_BEEF = Statement(
+    update(_r)
+    .where(_r.c.provenTxReqId == bindparam("req_id"))
+    .values(inputBEEF=bindparam("input_beef"), updated_at=touched(_r)),
+    "set input BEEF",
 )
 
 SPENDABLE_OUTPUTS_OF_TXID = Statement(
