@@ -18,7 +18,7 @@ from secrets import token_bytes
 from rich.console import Console
 from rich.table import Table
 
-from bsv_wallet_toolbox import MockChain, MockServices, OpenWallet, StaticKey, open_wallet
+from bsv_wallet_toolbox import MockChain, MockServices, OpenWallet, StaticKey, fund_wallet, open_wallet
 from bsv_wallet_toolbox.doctor import examine
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.templates import brc29
@@ -53,7 +53,6 @@ async def receive(payee: Person, tx: bytes, vout: int, sender: KeyDeriver, prefi
         {
             "tx": tx,
             "description": why,
-            "labels": ["demo"],
             "outputs": [
                 {
                     "outputIndex": vout,
@@ -65,13 +64,6 @@ async def receive(payee: Person, tx: bytes, vout: int, sender: KeyDeriver, prefi
     )
 
 
-async def fund(services: MockServices, person: Person, satoshis: int) -> None:
-    """The miner pays a wallet; the payment arrives mined, with its proof."""
-    miner, (prefix, suffix) = KeyDeriver(token_bytes(32)), fresh_names()
-    funded = services.fund(brc29.lock_to(miner, person.keys.identity_key, prefix, suffix), satoshis)
-    await receive(person, funded.beef, funded.vout, miner, prefix, suffix, "funding")
-
-
 async def pay(payer: Person, payee: Person, satoshis: int) -> str:
     """The payer makes an action and hands its AtomicBEEF to the payee, as a message would carry it."""
     prefix, suffix = fresh_names()
@@ -79,7 +71,6 @@ async def pay(payer: Person, payee: Person, satoshis: int) -> str:
     action = await payer.wallet.create_action(
         {
             "description": f"to {payee.name}",
-            "labels": ["demo"],
             "outputs": [{"lockingScript": script.hex(), "satoshis": satoshis, "outputDescription": "payment"}],
             "options": {"randomizeOutputs": False},
         },
@@ -99,7 +90,7 @@ async def until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def statuses(person: Person) -> dict[str, str]:
-    listed = await person.wallet.list_actions({"labels": ["demo"], "limit": 100})
+    listed = await person.wallet.list_actions({"labels": [], "limit": 100})
     return {action["txid"]: action["status"] for action in listed["actions"]}
 
 
@@ -120,7 +111,7 @@ async def show(title: str, people: list[Person], chain: MockChain) -> None:
     for heading in ("wallet", "balance", "action", "satoshis", "status", "block", "txid"):
         balances.add_column(heading, justify="right" if heading in ("balance", "satoshis", "block") else "left")
     for person in people:
-        listed = await person.wallet.list_actions({"labels": ["demo"], "limit": 100})
+        listed = await person.wallet.list_actions({"labels": [], "limit": 100})
         balance = f"{await person.wallet.balance():,}"
         for action in listed["actions"]:
             balances.add_row(
@@ -191,8 +182,8 @@ async def main() -> None:
                 person.wallet = await stack.enter_async_context(
                     open_wallet(person.file, StaticKey(person.root_key), services, create=True)
                 )
-            await fund(services, alice, 100_000)
-            await fund(services, bob, 50_000)
+            await fund_wallet(services, alice.wallet, 100_000)
+            await fund_wallet(services, bob.wallet, 50_000)
             await show("1. Both wallets are funded", people, chain)
 
             paid = {await pay(alice, bob, 1_000), await pay(bob, alice, 250), await pay(alice, bob, 4_321)}

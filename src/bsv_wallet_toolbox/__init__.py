@@ -12,22 +12,32 @@ if TYPE_CHECKING:
     from bsv_wallet_toolbox.errors import WalletError
     from bsv_wallet_toolbox.interfaces.statuses import Chain
     from bsv_wallet_toolbox.keys.sources import CallbackKey, EnvironmentKey, FileDescriptorKey, StaticKey
-    from bsv_wallet_toolbox.mockchain import MockChain, MockServices
+    from bsv_wallet_toolbox.mockchain import Fault, MockChain, MockServices, SqliteStore, fund_wallet
+    from bsv_wallet_toolbox.monitor.options import MonitorOptions
     from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
+    from bsv_wallet_toolbox.seams import ManualClock, SeededEntropy
+    from bsv_wallet_toolbox.wallet.signer import SigningLimits
     from bsv_wallet_toolbox.wallet.wallet import Wallet
 
 __all__ = [
     "CallbackKey",
     "Chain",
     "EnvironmentKey",
+    "Fault",
     "FileDescriptorKey",
+    "ManualClock",
     "MockChain",
     "MockServices",
+    "MonitorOptions",
     "OpenWallet",
+    "SeededEntropy",
+    "SigningLimits",
+    "SqliteStore",
     "StaticKey",
     "Wallet",
     "WalletError",
     "__version__",
+    "fund_wallet",
     "open_wallet",
 ]
 
@@ -37,13 +47,20 @@ _HOMES = {
     "CallbackKey": "keys.sources",
     "Chain": "interfaces.statuses",
     "EnvironmentKey": "keys.sources",
+    "Fault": "mockchain",
     "FileDescriptorKey": "keys.sources",
+    "ManualClock": "seams",
     "MockChain": "mockchain",
     "MockServices": "mockchain",
+    "MonitorOptions": "monitor.options",
     "OpenWallet": "opening",
+    "SeededEntropy": "seams",
+    "SigningLimits": "wallet.signer",
+    "SqliteStore": "mockchain",
     "StaticKey": "keys.sources",
     "Wallet": "wallet.wallet",
     "WalletError": "errors",
+    "fund_wallet": "mockchain",
     "open_wallet": "opening",
 }
 

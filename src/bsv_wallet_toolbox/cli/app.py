@@ -20,6 +20,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    wants_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Tools for wallet files of bsv-wallet-toolbox."""
+
+
 @app.command()
 def version() -> None:
     """Print the version of bsv-wallet-toolbox."""

@@ -16,6 +16,11 @@ from bsv_wallet_toolbox.doctor import MEANINGS, Finding, Invariant, Report, Unre
 
 __all__ = ["FOUND", "HEALTHY", "UNREADABLE", "examine_file"]
 
+_ADVICE = (
+    "\nStop the wallet, keep a copy of the file with its -wal and -shm companions, and report what was found: "
+    "this version of the doctor looks, it does not repair."
+)
+
 HEALTHY = 0
 FOUND = 1
 UNREADABLE = 2
@@ -44,14 +49,15 @@ def _print_json(body: dict[str, Any]) -> None:
 def _print_tables(console: Console, file: Path, report: Report) -> None:
     console.print(_overview(report))
     if report.warnings:
-        console.print(_listing("In doubt (no breach)", report.warnings))
+        _list(console, "In doubt (no breach)", report.warnings)
     if report.findings:
-        console.print(_listing("Found", report.findings))
+        _list(console, "Found", report.findings)
         hidden = sum(report.found.values()) - len(report.findings)
         if hidden > 0:
             console.print(f"… and {hidden} more.")
+        console.print(_ADVICE, soft_wrap=True)
     if not report.headers:
-        console.print("Proofs were not compared with block headers.")
+        console.print("Proofs were not compared with block headers (for a mock chain: --mock-chain FILE).")
     count = sum(report.found.values())
     noun = "finding" if count == 1 else "findings"
     verdict = "[bold green]healthy[/]" if report.is_healthy else f"[bold red]{count} {noun}[/]"
@@ -71,12 +77,11 @@ def _overview(report: Report) -> Table:
     return table
 
 
-def _listing(title: str, findings: tuple[Finding, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("Invariant", no_wrap=True)
-    table.add_column("Row", no_wrap=True)
-    table.add_column("What is wrong", overflow="fold")
+def _list(console: Console, title: str, findings: tuple[Finding, ...]) -> None:
+    """One paragraph each: a txid does not fit beside anything in a table."""
+    console.print(f"\n[bold]{title}[/]")
     for finding in findings:
         row = f"{finding.entity} {finding.id}".rstrip()
-        table.add_row(finding.invariant.value, escape(row), escape(finding.text))
-    return table
+        console.print(
+            f"[bold]{finding.invariant.value}[/] {escape(row)}: {escape(finding.text)}", highlight=False, soft_wrap=True
+        )

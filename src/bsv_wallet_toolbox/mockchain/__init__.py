@@ -5,6 +5,7 @@ from __future__ import annotations
 from bsv_wallet_toolbox.mockchain.chain import FundResult, MockChain
 from bsv_wallet_toolbox.mockchain.consensus import Acceptance
 from bsv_wallet_toolbox.mockchain.faults import Fault, Faults
+from bsv_wallet_toolbox.mockchain.funding import fund_wallet
 from bsv_wallet_toolbox.mockchain.miner import Reorganisation
 from bsv_wallet_toolbox.mockchain.services import MockServices
 from bsv_wallet_toolbox.mockchain.sqlite_store import SqliteStore
@@ -25,4 +26,5 @@ __all__ = [
     "SqliteStore",
     "StoredOutput",
     "StoredTransaction",
+    "fund_wallet",
 ]

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from bsv_wallet_toolbox.database.errors import DatabaseMissing
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_UNAUTHORIZED
+from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER, WERR_UNAUTHORIZED
 from bsv_wallet_toolbox.interfaces.keys import KeySource
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.interfaces.statuses import Chain
@@ -81,19 +82,28 @@ async def open_wallet(
     ...             "outputs": [{"lockingScript": script, "satoshis": 1000, "outputDescription": "rent"}],
     ...         })
     """
+    _check_parts(key, services)
     entropy = entropy or SystemEntropy()
+    limits = limits or SigningLimits()
+    rate = default_fee_rate(services.chain) if fee_rate is None else fee_rate
+    fee_model = FeeModel(value=rate)
+    if rate > limits.max_fee_rate:
+        raise WERR_INVALID_PARAMETER("fee_rate", f"at most {limits.max_fee_rate}, or limits=SigningLimits(...) higher")
     deriver_key = await key.root_key()
     deriver = KeyDeriver(deriver_key)
-    rate = default_fee_rate(services.chain) if fee_rate is None else fee_rate
     new = None
     if create:
         new = NewStore(KeyDeriver(entropy.bytes(32)).identity_key, Path(path).name)
     async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(
-            await StorageProvider.open(
-                path, services, fee_model=FeeModel(value=rate), new=new, clock=clock or SystemClock(), entropy=entropy
+        try:
+            opened = await StorageProvider.open(
+                path, services, fee_model=fee_model, new=new, clock=clock or SystemClock(), entropy=entropy
             )
-        )
+        except DatabaseMissing:
+            raise DatabaseMissing(
+                f"There is no wallet file {os.fspath(path)}. To make a new one, pass create=True."
+            ) from None
+        provider = await stack.enter_async_context(opened)
         scope = await _user(provider, deriver.identity_key, create)
         draws: DrawSource | Entropy = entropy
         if derive_from_key:
@@ -105,6 +115,14 @@ async def open_wallet(
         if monitor is not False:
             await stack.enter_async_context(watcher)
         yield OpenWallet(deriver, provider, scope, draws, watcher, limits)
+
+
+def _check_parts(key: KeySource, services: WalletServices) -> None:
+    """Say what is wrong with what a person mixes up at first."""
+    if not hasattr(key, "root_key"):
+        raise WERR_INVALID_PARAMETER("key", "a KeySource, such as StaticKey(thirty_two_bytes)")
+    if not hasattr(services, "get_chain_tracker"):
+        raise WERR_INVALID_PARAMETER("services", "WalletServices, such as MockServices(MockChain())")
 
 
 async def _user(provider: StorageProvider, identity_key: str, create: bool) -> UserScope:

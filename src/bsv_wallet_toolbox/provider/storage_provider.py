@@ -6,16 +6,19 @@ to the network (reqs, proofs, reorganisations) through the methods here, which t
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import anyio
 
+from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseMissing
 from bsv_wallet_toolbox.database.migrations import migrate
-from bsv_wallet_toolbox.database.sqlite import SqliteEngine
+from bsv_wallet_toolbox.database.sqlite import SqliteEngine, read_file
 from bsv_wallet_toolbox.database.transaction import Engine
 from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_NETWORK_CHAIN
 from bsv_wallet_toolbox.interfaces.services import WalletServices
@@ -93,6 +96,7 @@ class StorageProvider:
         WERR_INVALID_OPERATION for one that is no wallet, and what the database raises.
         """
         clock = clock or SystemClock()
+        await _refuse_strange_file(path, create=new is not None)
         engine = SqliteEngine.open(path, clock=clock, create=new is not None)
         try:
             settings = await cls._prepare(engine, services, new)
@@ -159,3 +163,10 @@ class StorageProvider:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _refuse_strange_file(path: str | os.PathLike[str], *, create: bool) -> None:
+    """Look at a file before the engine does, which gives it a log and another mode."""
+    # Busy: a process that opens it at the same moment; the engine waits for it and the question is asked again then.
+    with suppress(DatabaseBusy, DatabaseMissing):
+        await asyncio.to_thread(read_file, path, lambda tx: refuse_strangers(tx, create=create))

@@ -123,7 +123,7 @@ class UserStorage:
         def commit(tx: Transaction) -> _Committed:
             replay = find_replay(tx, scope, request)
             if replay is not None:
-                return self._replay(tx, replay, args.options.return_txid_only)
+                return self._replay(tx, replay.transaction_id, args.options.return_txid_only)
             planned = propose_action(tx, scope, args, store.policy, draws, store.cache, store.counts)
             signed = sign(planned.proposal)
             mark.check()
@@ -241,12 +241,13 @@ class UserStorage:
             def commit(tx: Transaction) -> Internalized:
                 replay = find_replay(tx, scope, request)
                 if replay is not None:
-                    return Internalized(replay, find_by_id(tx, replay).satoshis, is_merge=False, must_post=False)
+                    known = replay.result
+                    return Internalized(replay.transaction_id, known["satoshis"], known["isMerge"], must_post=False)
                 done = internalize(
                     tx, scope, args, incoming, reference, store.policy.max_output_script, claimed_by=store.owner
                 )
                 mark.check()
-                record_request(tx, scope, request, done.transaction_id)
+                record_request(tx, scope, request, done.transaction_id, satoshis=done.satoshis, isMerge=done.is_merge)
                 return done
 
             done = await store.engine.write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from bsv_wallet_toolbox.storage.statements import users as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import UserScope
 
-__all__ = ["RequestKey", "find_replay", "record_request", "request_key"]
+__all__ = ["Replay", "RequestKey", "find_replay", "record_request", "request_key"]
 
 MAX_KEY_LENGTH = 255
 
@@ -25,6 +26,14 @@ class RequestKey:
     originator: str
     key: str
     args_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The transaction that a request made, and what was recorded of its result."""
+
+    transaction_id: int
+    result: Mapping[str, Any]
 
 
 def request_key(key: object, originator: str, method: str, args: Any) -> RequestKey:
@@ -44,8 +53,8 @@ def _hashable(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def find_replay(tx: Transaction, scope: UserScope, request: RequestKey | None) -> int | None:
-    """The transaction id that the same request made before, None for a new one.
+def find_replay(tx: Transaction, scope: UserScope, request: RequestKey | None) -> Replay | None:
+    """What the same request led to before, None for a new one.
 
     WERR_INVALID_PARAMETER when the key was used for other arguments.
     """
@@ -54,12 +63,16 @@ def find_replay(tx: Transaction, scope: UserScope, request: RequestKey | None) -
     row = tx.one(statements.FIND_REQUEST, user_id=scope.user_id, originator=request.originator, key=request.key)
     if row is None:
         return None
-    if not hmac.compare_digest(row[0], request.args_hash):
+    args_hash, transaction_id, result = row
+    if not hmac.compare_digest(args_hash, request.args_hash):
         raise WERR_INVALID_PARAMETER("idempotencyKey", "one that was not used for other arguments")
-    return int(row[1])
+    return Replay(transaction_id, orjson.loads(result))
 
 
-def record_request(tx: Transaction, scope: UserScope, request: RequestKey | None, transaction_id: int) -> None:
+def record_request(
+    tx: Transaction, scope: UserScope, request: RequestKey | None, transaction_id: int, **result: Any
+) -> None:
+    """Remember a request that was carried out, with what of its result no table tells (plain JSON values)."""
     if request is None:
         return
     tx.execute(
@@ -69,5 +82,6 @@ def record_request(tx: Transaction, scope: UserScope, request: RequestKey | None
         key=request.key,
         args_hash=request.args_hash,
         transaction_id=transaction_id,
+        result=orjson.dumps(result).decode(),
         now=iso(tx.now()),
     )

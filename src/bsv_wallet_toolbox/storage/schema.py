@@ -279,6 +279,7 @@ class BWT:
         Column("key", String(255), primary_key=True),
         Column("argsHash", LargeBinary, nullable=False),
         Column("transactionId", Integer, nullable=False),
+        Column("result", Text, nullable=False),
         Column("created_at", Timestamp, nullable=False),
     )
     """What was asked under which idempotency key, so that the same request is carried out once."""

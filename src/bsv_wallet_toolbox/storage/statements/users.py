@@ -122,7 +122,7 @@ UPDATE_LOCAL_SETTING = Statement(
 )
 
 FIND_REQUEST = Statement(
-    select(BWT.requests.c.argsHash, BWT.requests.c.transactionId).where(
+    select(BWT.requests.c.argsHash, BWT.requests.c.transactionId, BWT.requests.c.result).where(
         BWT.requests.c.userId == bindparam("user_id"),
         BWT.requests.c.originator == bindparam("originator"),
         BWT.requests.c.key == bindparam("key"),
@@ -137,6 +137,7 @@ INSERT_REQUEST = Statement(
         key=bindparam("key"),
         argsHash=bindparam("args_hash"),
         transactionId=bindparam("transaction_id"),
+        result=bindparam("result"),
         created_at=bindparam("now"),
     ),
     "insert request",
