@@ -44,7 +44,7 @@ BREACHES = [
     ),
     Breach(
         "a row of ours that refers to no row",
-        f"INSERT INTO bwt_requests VALUES (1, 'app', 'key', x'00', 99, '{NOW}')",
+        f"INSERT INTO bwt_requests VALUES (1, 'app', 'key', x'00', 99, '{{}}', '{NOW}')",
         ("structure", "bwt_requests", "1/app/key"),
     ),
     Breach(

@@ -47,7 +47,7 @@ def test_every_reference_is_followed(alice: Path) -> None:
             INSERT INTO sync_states (created_at, updated_at, userId, storageName, refNum, syncMap)
             VALUES ({date}, 99, 'n', 'r', '{{}}');
             INSERT INTO bwt_suspects VALUES (99, '{STRANGE}', 1, 0, '{NOW}');
-            INSERT INTO bwt_requests VALUES (99, 'app', 'key', x'00', 99, '{NOW}');
+            INSERT INTO bwt_requests VALUES (99, 'app', 'key', x'00', 99, '{{}}', '{NOW}');
             INSERT INTO bwt_notes (transactionId, "when", what, details) VALUES (99, '{NOW}', 'x', '{{}}');
             INSERT INTO bwt_actions VALUES (99, 1, 1, 'app', NULL);
             UPDATE bwt_counters SET userId = 99;

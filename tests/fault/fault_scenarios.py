@@ -128,6 +128,21 @@ async def lose_the_block_of_a_payment(world: FileWorld, wallet: OpenWallet) -> N
     world.pass_time(MINUTE)
 
 
+async def lose_the_block_of_the_funding(world: FileWorld, wallet: OpenWallet) -> None:
+    await fund(world, wallet)
+    await wallet.monitor.run_until_idle()
+    world.chain.reorg(world.chain.height, 2)
+    world.pass_time(MINUTE)
+
+
+async def lose_the_block_below_a_payment(world: FileWorld, wallet: OpenWallet) -> None:
+    await offer_unproven(world, wallet)
+    await receive_proven(world, wallet)
+    await wallet.monitor.run_until_idle()
+    world.chain.reorg(world.chain.height, 2)
+    world.pass_time(MINUTE)
+
+
 async def leave_an_action_unsigned(world: FileWorld, wallet: OpenWallet) -> None:
     await fund(world, wallet)
     await (await _storage(wallet)).create_action(validate_create_action(payment_to(NOWHERE, 3_000)))
@@ -144,6 +159,8 @@ SCENARIOS: dict[str, Scenario] = {
     "send": Scenario(fund_and_pay_delayed, watch),
     "prove": Scenario(fund_pay_and_mine, watch),
     "reorganise": Scenario(lose_the_block_of_a_payment, watch),
+    "reorganise a funding": Scenario(lose_the_block_of_the_funding, watch),
+    "reorganise an ancestry": Scenario(lose_the_block_below_a_payment, watch),
     "abandon": Scenario(leave_an_action_unsigned, watch),
 }
 

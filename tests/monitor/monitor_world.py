@@ -25,13 +25,16 @@ HOUR = 3_600_000
 
 
 class RecordingServices(MockServices):
-    """MockServices that remember what they were asked, act after a post, and deny knowing the txids in ``lost``."""
+    """MockServices that remember what they were asked, act after a post, deny knowing the txids in ``lost``, and answer
+    the BEEF in ``shown_for`` instead of a true one.
+    """
 
     def __init__(self, mock: MockChain) -> None:
         super().__init__(mock)
         self.posted: list[str] = []
         self.asked: list[int] = []
         self.lost: set[str] = set()
+        self.shown_for: dict[str, bytes] = {}
         self.after_post: Callable[[], Awaitable[None]] | None = None
 
     async def post_beef(self, beef: bytes, txids: Sequence[str]) -> list[PostAnswer]:
@@ -48,6 +51,9 @@ class RecordingServices(MockServices):
             return answer
         denied = dict.fromkeys(self.lost & set(txids), TxNetworkStatus.UNKNOWN)
         return replace(answer, statuses={**answer.statuses, **denied})
+
+    async def get_beef_for_txid(self, txid: str) -> bytes:
+        return self.shown_for.get(txid) or await super().get_beef_for_txid(txid)
 
     async def get_merkle_path(self, txid: str) -> MerklePathAnswer:
         answer = await super().get_merkle_path(txid)

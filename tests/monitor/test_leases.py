@@ -97,7 +97,7 @@ async def test_a_claim_is_kept_by_its_owner_only_and_only_while_it_lasts(world: 
     async with world.wallet("alice") as alice:
         await world.fund(alice, 100_000)
         await world.pay_nowhere(alice)
-        work, owner = NetworkWork(alice.provider), alice.provider.owner
+        work, owner = NetworkWork(alice.provider), f"{alice.provider.owner}/monitor"
         [job] = await work.claim_sends(10)
         assert await work.claim_sends(10) == []
         write = alice.provider.engine.write

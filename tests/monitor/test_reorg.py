@@ -127,21 +127,6 @@ async def test_an_outage_while_a_proof_is_in_doubt_demotes_nothing(world: Monito
         assert await suspects(alice) == 1
 
 
-async def test_a_funding_that_lost_its_block_is_held_until_it_is_proven_again(world: MonitorWorld) -> None:
-    async with world.wallet("alice") as alice:
-        txid = await world.fund(alice, 100_000)
-        height = world.chain.height
-        await world.idle(alice)
-        world.chain.reorg(height, 1)
-        await world.idle(alice)
-        assert await query(alice, "SELECT spendable FROM outputs") == [(0,)]
-        world.chain.mine(1)
-        await world.idle(alice)
-        assert await query(alice, "SELECT spendable FROM outputs") == [(1,)]
-        assert (await status_of(alice, txid))[0] is TransactionStatus.COMPLETED
-        assert await stored_proofs_are_valid(world, alice)
-
-
 async def test_a_reorganisation_while_the_wallet_was_closed_is_noticed(world: MonitorWorld) -> None:
     async with world.wallet("alice") as alice:
         txid, height = await a_mined_payment(world, alice)

@@ -30,10 +30,13 @@ BROKEN = answer(PostOutcome.REJECTED, RejectReason.RULE)
 CHEAP = answer(PostOutcome.REJECTED, RejectReason.FEE_TOO_LOW)
 MALFORMED = answer(PostOutcome.REJECTED, RejectReason.MALFORMED)
 FINE = Checks(UNKNOWN)
-PROVEN = Checks(UNKNOWN, (Competitor(RIVAL, conflicts=True, proven=True),))
-HELD_BY_ONE = Checks(UNKNOWN, (Competitor(RIVAL, True, False, frozenset({"one"})),))
-HELD_BY_TWO = Checks(UNKNOWN, (Competitor(RIVAL, True, False, frozenset({"one", "two"})),))
-NO_CONFLICT = Checks(UNKNOWN, (Competitor(RIVAL, conflicts=False, proven=True, accepted_by=frozenset({"one", "two"})),))
+CONTESTED = frozenset({("aa" * 32, 0)})
+PROVEN = Checks(UNKNOWN, (Competitor(RIVAL, contested=CONTESTED, proven=True),))
+HELD_BY_ONE = Checks(UNKNOWN, (Competitor(RIVAL, CONTESTED, False, frozenset({"one"})),))
+HELD_BY_TWO = Checks(UNKNOWN, (Competitor(RIVAL, CONTESTED, False, frozenset({"one", "two"})),))
+NO_CONFLICT = Checks(
+    UNKNOWN, (Competitor(RIVAL, contested=frozenset(), proven=True, accepted_by=frozenset({"one", "two"})),)
+)
 
 TABLE: list[tuple[str, list[PostAnswer], Checks | None, VerdictKind]] = [
     ("nobody asked", [], None, VerdictKind.RETRY),
@@ -56,7 +59,8 @@ TABLE: list[tuple[str, list[PostAnswer], Checks | None, VerdictKind]] = [
     ("rejected and our own check agrees", [REJECTED], Checks(UNKNOWN, (), "amounts"), VerdictKind.INVALID),
     ("a rule that our own check does not find broken", [BROKEN], FINE, VerdictKind.HOLD),
     ("fee too low", [CHEAP], FINE, VerdictKind.INVALID),
-    ("malformed", [MALFORMED, SILENT], FINE, VerdictKind.INVALID),
+    ("malformed", [MALFORMED], FINE, VerdictKind.INVALID),
+    ("malformed, but another may have taken it", [MALFORMED, SILENT], FINE, VerdictKind.HOLD),
     ("fee too low, says one that lacks the parents' parents", [CHEAP, ORPHAN], FINE, VerdictKind.HOLD),
 ]
 

@@ -14,6 +14,7 @@ from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.fee import FeeModel
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
 from bsv_wallet_toolbox.wallet.signer import SigningLimits
 from bsv_wallet_toolbox.wallet.wallet import Wallet
@@ -183,8 +184,14 @@ async def test_the_honest_proposal_is_signed(world: World, alice: OpenWallet) ->
 
 async def test_the_owner_sets_the_highest_fee(world: World) -> None:
     limits = SigningLimits(max_fee_rate=100, always_allowed_fee=0)
-    async with world.wallet("alice", limits=limits, fee_rate=200) as alice:
+    with pytest.raises(WERR_INVALID_PARAMETER) as refused:
+        async with world.wallet("alice", limits=limits, fee_rate=200):
+            pass
+    assert refused.value.parameter == "fee_rate"
+    assert not world.path("alice").exists()
+    async with world.wallet("alice", limits=limits, fee_rate=100) as alice:
         await world.fund(alice, 100_000)
+        alice.provider.policy = replace(alice.provider.policy, fee_model=FeeModel(value=200))
         with pytest.raises(WERR_INVALID_PARAMETER) as refused:
             await alice.create_action(payment_to(NOWHERE, 1000))
         assert refused.value.parameter == "storage fee"

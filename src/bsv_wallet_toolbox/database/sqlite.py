@@ -86,8 +86,6 @@ class SqliteEngine:
         self._exclusive: AbstractContextManager[Any] = threading.Lock() if self._memory else nullcontext()
         """Held by whoever uses the writer of a database in memory, which has no other connection to read with."""
         self._clock = clock
-        self._last_now = 0
-        self._now_lock = threading.Lock()
         self._stats = EngineStats()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._gate = threading.Lock()
@@ -191,11 +189,6 @@ class SqliteEngine:
                 self._readers.pop().close()
             self._writer.close()
 
-    def _now(self) -> int:
-        with self._now_lock:
-            self._last_now = max(self._clock.now(), self._last_now)
-            return self._last_now
-
     def _read(self, operation: Callable[[Transaction], T]) -> T:
         """What a reading thread does."""
         until = time.perf_counter() + _RERUN_SECONDS
@@ -212,7 +205,7 @@ class SqliteEngine:
         with self._reader() as connection:
             connection.run("BEGIN DEFERRED")
             try:
-                return connection.operation(self._now, read_only=True).perform(operation)
+                return connection.operation(self._clock.now, read_only=True).perform(operation)
             finally:
                 if connection.in_transaction:
                     connection.run("ROLLBACK")
@@ -300,14 +293,14 @@ class SqliteEngine:
 
     def _apply_first(self, job: _Job) -> _Outcome:
         """Needs no savepoint: there is nothing before it in the transaction that an error must leave."""
-        tx = self._writer.operation(self._now, read_only=False)
+        tx = self._writer.operation(self._clock.now, read_only=False)
         try:
             return _Outcome(job, result=tx.perform(job.operation), statements=tx.statements)
         except BaseException as error:  # noqa: BLE001 whatever an operation raises is its caller's
             return _Outcome(job, error=error, statements=tx.statements)
 
     def _apply(self, job: _Job) -> _Outcome:
-        tx = self._writer.operation(self._now, read_only=False)
+        tx = self._writer.operation(self._clock.now, read_only=False)
         try:
             self._writer.run("SAVEPOINT operation")
             result = tx.perform(job.operation)

@@ -20,6 +20,7 @@ from bsv_wallet_toolbox.monitor.tasks.fail_abandoned import FailAbandoned
 from bsv_wallet_toolbox.monitor.tasks.new_header import NewHeader
 from bsv_wallet_toolbox.monitor.tasks.purge_events import PurgeEvents
 from bsv_wallet_toolbox.monitor.tasks.reorg import Reorg
+from bsv_wallet_toolbox.monitor.tasks.review_failed import ReviewFailed
 from bsv_wallet_toolbox.monitor.tasks.review_holds import ReviewHolds
 from bsv_wallet_toolbox.monitor.tasks.send_waiting import SendWaiting
 from bsv_wallet_toolbox.monitor.tasks.task import MonitorTask, TaskRun
@@ -72,8 +73,10 @@ class Monitor:
         reorg = Reorg(work, options, sends.trigger)
         holds = ReviewHolds(work, options)
         headers = NewHeader(work, options, reorg.trigger, (proofs.trigger, reorg.trigger, holds.trigger))
-        for task in (headers, sends, proofs, reorg, FailAbandoned(work, options), holds, PurgeEvents(work, options)):
+        failed = ReviewFailed(work, options, holds.trigger)
+        for task in (headers, sends, proofs, reorg, FailAbandoned(work, options), failed, holds):
             self.add_task(task)
+        self.add_task(PurgeEvents(work, options))
 
     def add_task(self, task: MonitorTask) -> None:
         """Add work of your own. WERR_BAD_REQUEST for a name that is taken, or while the monitor runs."""

@@ -33,6 +33,7 @@ class MonitorOptions:
     reorg_poll: int = _MINUTE
     abandoned_poll: int = 8 * _MINUTE
     hold_poll: int = 10 * _MINUTE
+    failed_poll: int = 10 * _MINUTE
     purge_poll: int = _DAY
     event_retention: int = 30 * _DAY
     lease: int = _MINUTE

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bsv_wallet_toolbox.database.errors import DatabaseMissing
-from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER, WERR_UNAUTHORIZED
 from bsv_wallet_toolbox.interfaces.keys import KeySource
 from bsv_wallet_toolbox.interfaces.services import WalletServices
@@ -20,7 +19,7 @@ from bsv_wallet_toolbox.provider.derivations import DerivationReserve
 from bsv_wallet_toolbox.provider.storage_provider import NewStore, StorageProvider
 from bsv_wallet_toolbox.provider.user_storage import DrawSource
 from bsv_wallet_toolbox.seams import Clock, Entropy, SystemClock, SystemEntropy
-from bsv_wallet_toolbox.storage.users import UserScope, count_users
+from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.fee import FeeModel
 from bsv_wallet_toolbox.wallet.signer import SigningLimits
 from bsv_wallet_toolbox.wallet.wallet import Wallet
@@ -128,13 +127,8 @@ def _check_parts(key: KeySource, services: WalletServices) -> None:
 async def _user(provider: StorageProvider, identity_key: str, create: bool) -> UserScope:
     """The user of the key; made only in a file that has none, since a wrong key must not open an empty wallet."""
 
-    def is_empty(tx: Transaction) -> bool:
-        return count_users(tx) == 0
-
-    if create and await provider.engine.read(is_empty):
-        return await provider.find_or_insert_user(identity_key)
     try:
-        return await provider.find_user(identity_key)
+        return await (provider.find_or_insert_first_user if create else provider.find_user)(identity_key)
     except WERR_UNAUTHORIZED:
         raise WERR_UNAUTHORIZED(
             "This wallet file belongs to another key. Open it with the key it was made with, or make a new file."

@@ -5,7 +5,7 @@ Nothing is believed on a provider's word: every root is one of our headers, ever
 
 from __future__ import annotations
 
-from bsv_wallet_toolbox.errors import WERR_INVALID_MERKLE_ROOT, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.provider.incoming import verify_with_roots
 from bsv_wallet_toolbox.provider.proof_check import find_proof
@@ -61,7 +61,7 @@ class AncestrySearch:
             raise WERR_INVALID_PARAMETER(_PARAMETER, "within the limits of a BEEF")
         roots = needed_roots(beef, view.txid)
         active = frozenset([(root, height) for root, height in roots if await self._is_active(root, height)])
-        await verify_with_roots(raw, beef, view.txid, active, _PARAMETER)
+        await verify_with_roots(beef, view.txid, active, _PARAMETER)
         return raw
 
     async def _standing_part(self, view: TransactionView, stored: Beef) -> Beef:
@@ -96,9 +96,8 @@ class AncestrySearch:
     async def _fetch(self, txid: str) -> Beef:
         beef = Beef.parse(await self._services.get_beef_for_txid(txid), "beef")
         beef.prune([txid])
-        for root, height in needed_roots(beef, txid):
-            if height > self._settled or not await self._is_active(root, height):
-                raise WERR_INVALID_MERKLE_ROOT("", height, root, txid)
+        if not self.is_settled(beef, txid):
+            raise WERR_INVALID_PARAMETER("beef", f"one that rests on blocks up to height {self._settled} only")
         return beef
 
     async def _is_active(self, root: str, height: int) -> bool:

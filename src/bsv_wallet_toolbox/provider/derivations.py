@@ -32,8 +32,7 @@ class DerivationReserve:
         if self._entropy.next_counter + MARGIN <= self._limit:
             return
         async with self._lock:
-            if self._entropy.next_counter + MARGIN <= self._limit:
-                return
-            first = await self._reserve(BLOCK)
-            self._entropy.skip_to(first)
-            self._limit = first + BLOCK
+            while self._entropy.next_counter + MARGIN > self._limit:
+                first = await self._reserve(BLOCK)
+                self._entropy.skip_to(first)
+                self._limit = first + BLOCK

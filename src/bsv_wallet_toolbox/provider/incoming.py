@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 import anyio.to_process
 
-from bsv_wallet_toolbox.errors import WERR_INVALID_MERKLE_ROOT, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.errors import (
+    WERR_INTERNAL,
+    WERR_INVALID_MERKLE_ROOT,
+    WERR_INVALID_PARAMETER,
+    WalletError,
+)
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.services import ChainTracker
 from bsv_wallet_toolbox.provider.proof_check import check_proof
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.spv import needed_roots, verify_beef
 
-__all__ = ["verify_incoming", "verify_with_roots"]
+__all__ = ["broken_rule", "verify_incoming", "verify_with_roots"]
 
 INLINE_BYTES = 256 * 1024
-INLINE_INPUTS = 50
+INLINE_CHECKS = 50
 """Beyond either, the scripts run in a process of their own: this one has callers to serve."""
 
+MAX_ROOTS = 500
+"""Distinct blocks that the proofs of one payment may lead to: each is a question to the headers."""
+
 SECONDS = 60.0
+
+_SIGNATURE_OPCODES = (b"\xac", b"\xad", b"\xae", b"\xaf")
 
 
 async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "tx") -> Incoming:
@@ -36,11 +48,11 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     view = beef.view(txid)
     if view is None:
         raise WERR_INVALID_PARAMETER(parameter, f"valid AtomicBEEF with newest txid of {txid}")
-    valid: set[tuple[str, int]] = set()
-    for root, height in needed_roots(beef, txid):
-        if await tracker.is_valid_root_for_height(root, height):
-            valid.add((root, height))
-    await verify_with_roots(raw, beef, txid, frozenset(valid), parameter)
+    roots = needed_roots(beef, txid)
+    if len(roots) > MAX_ROOTS:
+        raise WERR_INVALID_PARAMETER(parameter, f"a BEEF whose proofs lead to at most {MAX_ROOTS} blocks")
+    valid = {(root, height) for root, height in roots if await tracker.is_valid_root_for_height(root, height)}
+    await verify_with_roots(beef, txid, frozenset(valid), parameter)
     path = beef.merkle_path(txid)
     if path is None:
         beef.prune([txid])
@@ -51,24 +63,47 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     return Incoming(view, beef, proof)
 
 
-async def verify_with_roots(
-    raw: bytes, beef: Beef, txid: str, valid: frozenset[tuple[str, int]], parameter: str
-) -> None:
-    """``verify_beef`` with the Merkle roots (root, height) in ``valid``; ``raw`` is what ``beef`` was parsed from.
+async def broken_rule(beef: Beef, txid: str) -> str | None:
+    """What our own check holds against a transaction; the proofs of its ancestors are not in question here."""
+    try:
+        await verify_with_roots(beef, txid, None, "tx")
+    except WalletError as error:
+        return error.message
+    return None
 
-    A large one is verified in another process. Errors as of ``verify_beef``, WERR_INVALID_PARAMETER also after a
-    minute.
-    """
-    unproven = [view for each in beef.ancestors(txid) if (view := beef.view(each)) and not beef.merkle_path(each)]
-    if len(raw) <= INLINE_BYTES and sum(view.input_count for view in unproven) <= INLINE_INPUTS:
-        verify_beef(beef, txid, lambda root, height: (root, height) in valid, parameter=parameter)
+
+async def verify_with_roots(beef: Beef, txid: str, valid: frozenset[tuple[str, int]] | None, parameter: str) -> None:
+    """SPV verification, in this process when it is cheap. ``valid``: roots that our headers have, None for all."""
+    size, checks = _cost(beef, txid)
+    if size <= INLINE_BYTES and checks <= INLINE_CHECKS:
+        verify_beef(beef, txid, _membership(valid), parameter=parameter)
         return
     try:
         with anyio.fail_after(SECONDS):
-            await anyio.to_process.run_sync(_verify_bytes, raw, txid, valid, parameter, cancellable=True)
+            await anyio.to_process.run_sync(
+                _verify_bytes, beef.to_atomic(txid), txid, valid, parameter, cancellable=True
+            )
     except TimeoutError:
         raise WERR_INVALID_PARAMETER(parameter, f"a BEEF that is verified within {SECONDS:.0f} seconds") from None
+    except anyio.BrokenWorkerProcess:
+        raise WERR_INTERNAL("The process that verifies scripts has died; try again.") from None
 
 
-def _verify_bytes(raw: bytes, txid: str, valid: frozenset[tuple[str, int]], parameter: str) -> None:
-    verify_beef(Beef.parse(raw, parameter), txid, lambda root, height: (root, height) in valid, parameter=parameter)
+def _cost(beef: Beef, txid: str) -> tuple[int, int]:
+    """Bytes of the transactions whose scripts must run, and at most how many signatures they check."""
+    size = checks = 0
+    for each in beef.ancestors(txid):
+        view = beef.view(each)
+        if view is None:
+            continue
+        size += len(view.raw)
+        checks += sum(view.raw.count(opcode) for opcode in _SIGNATURE_OPCODES)
+    return size, checks
+
+
+def _membership(valid: frozenset[tuple[str, int]] | None) -> Callable[[str, int], bool]:
+    return lambda root, height: valid is None or (root, height) in valid
+
+
+def _verify_bytes(raw: bytes, txid: str, valid: frozenset[tuple[str, int]] | None, parameter: str) -> None:
+    verify_beef(Beef.parse(raw, parameter), txid, _membership(valid), parameter=parameter)

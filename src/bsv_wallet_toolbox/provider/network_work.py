@@ -26,6 +26,7 @@ from bsv_wallet_toolbox.storage.ancestry import (
     replace_ancestry,
     reqs_shown_with_ancestry,
 )
+from bsv_wallet_toolbox.storage.holds import HoldReason
 from bsv_wallet_toolbox.storage.leases import Lease, MonitorEvent, check_lease
 from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.outcomes import record_forgotten, record_unresolved
@@ -43,7 +44,7 @@ from bsv_wallet_toolbox.storage.statements import actions as action_statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as proof_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import HoldReason, fail_unsigned, find_by_id, release_hold
+from bsv_wallet_toolbox.storage.transactions import fail_unsigned, find_by_id, release_hold
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
 
 __all__ = ["HeldCoin", "NetworkJob", "NetworkWork", "Rest", "StoredBlock"]
@@ -82,10 +83,11 @@ class StoredBlock:
 
 @dataclass(frozen=True, slots=True)
 class HeldCoin:
-    """An input of a failed transaction that nobody could say anything about yet."""
+    """A coin that nobody could say anything about yet."""
 
     output_id: int
-    transaction_id: int
+    transaction_id: int | None
+    """None for an output of a transaction that was believed failed and came back."""
     txid: str
     vout: int
     locking_script: bytes | None
@@ -96,6 +98,8 @@ class NetworkWork:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._engine = store.engine
+        self._claimant = f"{store.owner}/monitor"
+        """Not the name that foreground calls claim under: a claim of theirs that ran out is theirs no more."""
 
     @property
     def services(self) -> WalletServices:
@@ -108,7 +112,7 @@ class NetworkWork:
     # leases and the diary
 
     async def take_lease(self, task: str, milliseconds: int) -> Lease | None:
-        return await self._engine.write(lambda tx: leases.take_lease(tx, task, self._store.owner, milliseconds))
+        return await self._engine.write(lambda tx: leases.take_lease(tx, task, self._claimant, milliseconds))
 
     async def keep_lease(self, lease: Lease, milliseconds: int) -> bool:
         return await self._engine.write(lambda tx: leases.keep_lease(tx, lease, milliseconds))
@@ -139,7 +143,7 @@ class NetworkWork:
 
     async def keep_send(self, job: NetworkJob) -> bool:
         """Whether a claimed transaction is still to be sent by us, with time enough left to do it."""
-        owner = self._store.owner
+        owner = self._claimant
         left = await self._engine.read(lambda tx: leases.claim_left(tx, job.req_id, JobKind.SEND, owner))
         if left == 0 or left > CLAIM_MILLISECONDS // 2:
             return left > 0
@@ -147,7 +151,7 @@ class NetworkWork:
 
     async def send(self, job: NetworkJob) -> Posted:
         """Post a claimed transaction with its ancestry and record the verdict."""
-        return await self._store.broadcaster.post(job.txid, job.attempts)
+        return await self._store.broadcaster.post(job.txid, self._claimant, job.attempts)
 
     async def record_send_failed(self, job: NetworkJob, reason: str) -> None:
         """Sending failed on our side (its ancestry is incomplete, for one): it is tried again after a growing delay."""
@@ -180,7 +184,7 @@ class NetworkWork:
                     tx,
                     rest.job.req_id,
                     JobKind.PROVE,
-                    self._store.owner,
+                    self._claimant,
                     at=tx.now() + rest.delay,
                     attempts=rest.attempts,
                 )
@@ -317,6 +321,15 @@ class NetworkWork:
             after_commit=Failpoint.ABANDON_AFTER_COMMIT,
         )
 
+    async def failed_jobs(self, after: int, count: int) -> list[NetworkJob]:
+        """Reqs above id ``after`` that are believed lost, lowest first."""
+
+        def read(tx: Transaction) -> list[NetworkJob]:
+            rows = tx.rows(proof_statements.FAILED_REQS, after=after, count=count)
+            return [NetworkJob(req_id, txid, 0, raw_tx) for req_id, txid, raw_tx in rows]
+
+        return await self._engine.read(read)
+
     async def held_coins(self, after: int, count: int) -> list[HeldCoin]:
         """Coins above output id ``after`` that wait for somebody to say whether they are spent, lowest first."""
 
@@ -334,8 +347,10 @@ class NetworkWork:
 
         def write(tx: Transaction) -> bool:
             held = tx.one(coin_statements.IS_HELD, output_id=coin.output_id)
-            failed = find_by_id(tx, coin.transaction_id).status is TransactionStatus.FAILED
-            if held is None or held[0] != HoldReason.AWAITING_EVIDENCE or not failed:
+            if held is None or held[0] != HoldReason.AWAITING_EVIDENCE:
+                return False
+            spender = None if coin.transaction_id is None else find_by_id(tx, coin.transaction_id)
+            if spender is not None and spender.status is not TransactionStatus.FAILED:
                 return False
             release_hold(tx, coin.output_id, coin.transaction_id, coin.txid, coin.vout, status, source)
             return True
@@ -344,7 +359,7 @@ class NetworkWork:
 
     async def _claim(self, kind: JobKind, count: int) -> list[NetworkJob]:
         def write(tx: Transaction) -> tuple[list[JobRow], dict[int, bytes]]:
-            jobs = claim_due_jobs(tx, kind, self._store.owner, count)
+            jobs = claim_due_jobs(tx, kind, self._claimant, count)
             return jobs, leases.raw_txs_of(tx, jobs) if jobs else {}
 
         jobs, raw_txs = await self._engine.write(write, name=f"claim {kind}")

@@ -43,7 +43,10 @@ async def check_proof(tracker: ChainTracker, txid: str, raw_tx: bytes, path: Mer
 
 async def find_proof(services: WalletServices, txid: str, raw_tx: bytes) -> ProofSearch:
     """Ask for a Merkle path and check it. Raises nothing: whatever goes wrong outside is UNKNOWN."""
-    answer = await services.get_merkle_path(txid)
+    try:
+        answer = await services.get_merkle_path(txid)
+    except Exception as error:  # noqa: BLE001  # whatever a service raises, it has not answered
+        return ProofSearch(SearchOutcome.UNKNOWN, "services", detail=type(error).__name__)
     if answer.error is not None:
         return ProofSearch(SearchOutcome.UNKNOWN, answer.provider, detail=answer.error)
     if answer.merkle_path is None:

@@ -19,7 +19,7 @@ import anyio
 from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseMissing
 from bsv_wallet_toolbox.database.migrations import migrate
 from bsv_wallet_toolbox.database.sqlite import SqliteEngine, read_file
-from bsv_wallet_toolbox.database.transaction import Engine
+from bsv_wallet_toolbox.database.transaction import Engine, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_NETWORK_CHAIN
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.provider.broadcast import Broadcaster
@@ -34,6 +34,7 @@ from bsv_wallet_toolbox.storage.migrations.origin import refuse_strangers
 from bsv_wallet_toolbox.storage.users import (
     StoreSettings,
     UserScope,
+    count_users,
     create_settings,
     find_or_insert_user,
     find_user,
@@ -124,6 +125,16 @@ class StorageProvider:
     async def find_or_insert_user(self, identity_key: str) -> UserScope:
         """The user with this identity key (66 hex characters), made with a default basket when new."""
         return await self.engine.write(lambda tx: find_or_insert_user(tx, identity_key, self.settings))
+
+    async def find_or_insert_first_user(self, identity_key: str) -> UserScope:
+        """As :meth:`find_or_insert_user` in a store that has no user yet; as :meth:`find_user` in any other."""
+
+        def operation(tx: Transaction) -> UserScope:
+            if count_users(tx) == 0:
+                return find_or_insert_user(tx, identity_key, self.settings)
+            return find_user(tx, identity_key)
+
+        return await self.engine.write(operation)
 
     async def find_user(self, identity_key: str) -> UserScope:
         """The user with this identity key; WERR_UNAUTHORIZED when there is none."""

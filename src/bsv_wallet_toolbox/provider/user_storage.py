@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -35,6 +36,7 @@ from bsv_wallet_toolbox.provider.broadcast import Posted
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
 from bsv_wallet_toolbox.provider.owned_tasks import CallerMark
 from bsv_wallet_toolbox.provider.store import Store
+from bsv_wallet_toolbox.provider.verdict import Verdict, VerdictKind
 from bsv_wallet_toolbox.seams import Entropy, Failpoint
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
 from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, beef_of
@@ -45,12 +47,14 @@ from bsv_wallet_toolbox.storage.listing.list_actions import list_actions
 from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
 from bsv_wallet_toolbox.storage.process_action import commit_signed, is_final, parse_signed
 from bsv_wallet_toolbox.storage.reqs import insert_req
-from bsv_wallet_toolbox.storage.requests import RequestKey, find_replay, record_request, request_key
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id
+from bsv_wallet_toolbox.storage.requests import Replay, RequestKey, find_replay, record_request, request_key
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, find_by_txid
 from bsv_wallet_toolbox.storage.users import UserScope, default_basket
 from bsv_wallet_toolbox.transactions.beef import Beef
 
 __all__ = ["DrawSource", "UserStorage"]
+
+_log = logging.getLogger("bsv_wallet_toolbox.provider")
 
 MAX_CONCURRENT_ACTIONS = 64
 
@@ -105,8 +109,7 @@ class UserStorage:
         the action goes its way. The same ``idempotency_key`` with the same arguments is carried out once.
         """
         request = _request(idempotency_key, originator, "createAction", args.to_json)
-        async with self._slots:
-            return await self._store.tasks.run(lambda mark: self._create_signed(args, sign, originator, request, mark))
+        return await self._store.tasks.run(lambda mark: self._create_signed(args, sign, originator, request, mark))
 
     async def _create_signed(
         self,
@@ -117,7 +120,6 @@ class UserStorage:
         mark: CallerMark,
     ) -> CreatedAction:
         store, scope = self._store, self._scope
-        draws = ActionDraws(await self._entropy(), args.random_vals)
         claimed_by = None if args.is_delayed else store.owner
 
         def commit(tx: Transaction) -> _Committed:
@@ -132,12 +134,14 @@ class UserStorage:
             record_request(tx, scope, request, transaction_id)
             return _Committed(signed.txid, signed, planned.proposal.input_beef)
 
-        done = await store.engine.write(
-            commit,
-            name="createAction",
-            before_commit=Failpoint.CREATE_BEFORE_COMMIT,
-            after_commit=Failpoint.CREATE_AFTER_COMMIT,
-        )
+        async with self._slots:
+            draws = ActionDraws(await self._entropy(), args.random_vals)
+            done = await store.engine.write(
+                commit,
+                name="createAction",
+                before_commit=Failpoint.CREATE_BEFORE_COMMIT,
+                after_commit=Failpoint.CREATE_AFTER_COMMIT,
+            )
         if done.replayed is not None:
             result = _result_of_status(done.txid, done.replayed.status)
         else:
@@ -148,7 +152,8 @@ class UserStorage:
         row = find_by_id(tx, transaction_id)
         if row.txid is None:
             raise WERR_INVALID_OPERATION("The action of this idempotency key was never signed.")
-        beef = None if txid_only else beef_of(tx, [row.txid], self._store.cache)
+        failed = row.status is TransactionStatus.FAILED
+        beef = None if txid_only or failed else beef_of(tx, [row.txid], self._store.cache)
         return _Committed(row.txid, None, beef, row)
 
     # createAction and processAction of a remote wallet: two commits
@@ -158,23 +163,22 @@ class UserStorage:
         store, scope = self._store, self._scope
 
         async def work(mark: CallerMark) -> ActionProposal:
-            draws = ActionDraws(await self._entropy(), args.random_vals)
-
             def commit(tx: Transaction) -> ActionProposal:
                 planned = propose_action(tx, scope, args, store.policy, draws, store.cache, store.counts)
                 mark.check()
                 insert_unsigned(tx, scope, args, planned, store.policy, originator or "")
                 return planned.proposal
 
-            return await store.engine.write(
-                commit,
-                name="createAction",
-                before_commit=Failpoint.CREATE_BEFORE_COMMIT,
-                after_commit=Failpoint.CREATE_AFTER_COMMIT,
-            )
+            async with self._slots:
+                draws = ActionDraws(await self._entropy(), args.random_vals)
+                return await store.engine.write(
+                    commit,
+                    name="createAction",
+                    before_commit=Failpoint.CREATE_BEFORE_COMMIT,
+                    after_commit=Failpoint.CREATE_AFTER_COMMIT,
+                )
 
-        async with self._slots:
-            return await store.tasks.run(work)
+        return await store.tasks.run(work)
 
     async def process_action(self, args: ProcessActionArgs) -> ProcessActionResult:
         """Commit the signed transaction of an action and send it; WERR_INVALID_OPERATION for one that differs."""
@@ -188,16 +192,18 @@ class UserStorage:
         claimed_by = None if args.is_delayed else store.owner
 
         async def work(mark: CallerMark) -> ProcessActionResult:
-            def commit(tx: Transaction) -> None:
+            def commit(tx: Transaction) -> bool:
                 mark.check()
-                commit_signed(tx, scope, args, view, store.policy.max_output_script, claimed_by)
+                return commit_signed(tx, scope, args, view, store.policy.max_output_script, claimed_by)
 
-            await store.engine.write(
+            must_send = await store.engine.write(
                 commit,
                 name="processAction",
                 before_commit=Failpoint.PROCESS_BEFORE_COMMIT,
                 after_commit=Failpoint.PROCESS_AFTER_COMMIT,
             )
+            if not must_send:
+                return _result_of_post(Posted(args.txid, Verdict(VerdictKind.ACCEPTED, "known to the store")))
             return await self._share(args.txid, args.is_delayed)
 
         return await store.tasks.run(work)
@@ -209,17 +215,28 @@ class UserStorage:
         return _result_of_post(await self._post(txid))
 
     async def _post(self, txid: str) -> Posted:
-        """Send what is committed; a reason on our side puts it off, the action stands either way."""
+        """Send what is committed. The action stands whatever happens here, so nothing is raised.
+
+        Without a recorded verdict the claim runs out and the monitor sends it again.
+        """
         try:
-            return await self._store.broadcaster.post(txid)
+            return await self._store.broadcaster.post(txid, self._store.owner)
         except WERR_INVALID_PARAMETER as error:
             return await self._store.broadcaster.put_off(txid, 0, error.message)
+        except Exception as error:  # noqa: BLE001  # an error here, without the txid, would make the caller pay again
+            _log.exception("sending %s was not finished; the monitor takes it up again", txid)
+            return Posted(txid, Verdict(VerdictKind.RETRY, type(error).__name__))
 
     # internalizeAction
 
     async def verify_incoming(self, raw: bytes) -> Incoming:
         """Parse and verify an AtomicBEEF; see :func:`~bsv_wallet_toolbox.provider.incoming.verify_incoming`."""
-        return await verify_incoming(raw, self._store.services.get_chain_tracker())
+        services = self._store.services
+        incoming = await verify_incoming(raw, services.get_chain_tracker())
+        may_be_replaced = incoming.proof is None and not incoming.view.is_final_by_sequence
+        if may_be_replaced and not await services.n_lock_time_is_final(incoming.view.raw):
+            raise WERR_INVALID_PARAMETER("tx", "final: until its lock time has passed it can be replaced")
+        return incoming
 
     async def internalize_action(
         self,
@@ -241,8 +258,7 @@ class UserStorage:
             def commit(tx: Transaction) -> Internalized:
                 replay = find_replay(tx, scope, request)
                 if replay is not None:
-                    known = replay.result
-                    return Internalized(replay.transaction_id, known["satoshis"], known["isMerge"], must_post=False)
+                    return _internalized_before(tx, replay)
                 done = internalize(
                     tx, scope, args, incoming, reference, store.policy.max_output_script, claimed_by=store.owner
                 )
@@ -261,17 +277,15 @@ class UserStorage:
         return await store.tasks.run(work)
 
     async def _announce(self, txid: str, done: Internalized) -> InternalizeResult:
+        """Post what came in unmined. An outage leaves it to the monitor; a refusal is the caller's to know."""
         if not done.must_post:
             return InternalizeResult(txid, done.satoshis, done.is_merge)
-        posted = _result_of_post(await self._post(txid))
-        if any(each.status is SendWithStatus.FAILED for each in posted.send_with_results):
-            raise WERR_REVIEW_ACTIONS(
-                [_review_json(each) for each in posted.not_delayed_results or ()],
-                [{"txid": each.txid, "status": each.status.value} for each in posted.send_with_results],
-                txid,
-            )
+        posted = await self._post(txid)
+        result = _result_of_post(posted)
+        if posted.verdict.kind not in (VerdictKind.ACCEPTED, VerdictKind.RETRY):
+            raise _review(result)
         return InternalizeResult(
-            txid, done.satoshis, done.is_merge, posted.send_with_results, posted.not_delayed_results
+            txid, done.satoshis, done.is_merge, result.send_with_results, result.not_delayed_results
         )
 
     # reading
@@ -287,8 +301,14 @@ class UserStorage:
         return await self._store.engine.read(lambda tx: balance(tx, self._scope, default_basket(tx, self._scope)))
 
     async def beef_of(self, txid: str) -> Beef:
-        """BEEF that proves a transaction this store knows."""
-        return await self._store.engine.read(lambda tx: beef_of(tx, [txid], self._store.cache))
+        """BEEF that proves a transaction of this user; WERR_INVALID_PARAMETER when there is none."""
+
+        def read(tx: Transaction) -> Beef:
+            if find_by_txid(tx, self._scope, txid) is None:
+                raise WERR_INVALID_PARAMETER("txid", f"known to storage. {txid} is not known.")
+            return beef_of(tx, [txid], self._store.cache)
+
+        return await self._store.engine.read(read)
 
 
 def _request(
@@ -316,6 +336,22 @@ def _result_of_status(txid: str, status: TransactionStatus) -> ProcessActionResu
 def _result_of_post(posted: Posted) -> ProcessActionResult:
     review = ReviewActionResult(posted.txid, posted.review_status, posted.verdict.competing_txids)
     return ProcessActionResult(posted.txid, (SendWithResult(posted.txid, posted.send_with_status),), (review,))
+
+
+def _review(result: ProcessActionResult) -> WERR_REVIEW_ACTIONS:
+    return WERR_REVIEW_ACTIONS(
+        [_review_json(each) for each in result.not_delayed_results or ()],
+        [{"txid": each.txid, "status": each.status.value} for each in result.send_with_results],
+        result.txid,
+    )
+
+
+def _internalized_before(tx: Transaction, replay: Replay) -> Internalized:
+    """The recorded result, unless the transaction turned out to be lost since."""
+    row = find_by_id(tx, replay.transaction_id)
+    if row.status is TransactionStatus.FAILED and row.txid is not None:
+        raise _review(_result_of_status(row.txid, row.status))
+    return Internalized(row.transaction_id, replay.result["satoshis"], replay.result["isMerge"], must_post=False)
 
 
 def _review_json(review: ReviewActionResult) -> dict[str, object]:

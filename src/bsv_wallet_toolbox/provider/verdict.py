@@ -28,10 +28,10 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Competitor:
-    """A transaction said to spend one of our inputs. ``conflicts``: its bytes were seen and do so."""
+    """A transaction said to spend our inputs. ``contested``: the outpoints that its bytes, seen, do spend."""
 
     txid: str
-    conflicts: bool
+    contested: frozenset[tuple[str, int]]
     proven: bool
     accepted_by: frozenset[str] = frozenset()
 
@@ -56,6 +56,7 @@ class Verdict:
 
 _ACCEPTED = frozenset({PostOutcome.ACCEPTED_SEEN, PostOutcome.ACCEPTED_QUEUED, PostOutcome.ALREADY_KNOWN})
 _REFUSED = frozenset({PostOutcome.DOUBLE_SPEND, PostOutcome.REJECTED})
+_NO_JUDGEMENT = frozenset({PostOutcome.MISSING_PARENTS, PostOutcome.UNAVAILABLE})
 _FINAL_REASONS = frozenset({RejectReason.MALFORMED, RejectReason.FEE_TOO_LOW})
 _ENOUGH_PROVIDERS = 2
 
@@ -85,15 +86,16 @@ def decide(answers: Sequence[PostAnswer], checks: Checks | None = None) -> Verdi
     if checks.network_status is not TxNetworkStatus.UNKNOWN:
         return Verdict(VerdictKind.ACCEPTED, f"the network has it ({checks.network_status})")
     for competitor in checks.competitors:
-        if competitor.conflicts and (competitor.proven or len(competitor.accepted_by) >= _ENOUGH_PROVIDERS):
+        if competitor.contested and (competitor.proven or len(competitor.accepted_by) >= _ENOUGH_PROVIDERS):
             how = "is proven" if competitor.proven else "is held by independent providers"
             return Verdict(VerdictKind.DOUBLE_SPEND, f"{competitor.txid} spends an input and {how}", named)
-    missing_parents = any(answer.outcome is PostOutcome.MISSING_PARENTS for answer in answers)
+    # Whoever has not the parents can't judge it, and whoever did not answer may have taken it.
+    undecided = any(answer.outcome in _NO_JUDGEMENT for answer in answers)
     rejected = [answer for answer in refused if answer.outcome is PostOutcome.REJECTED]
     final = [answer for answer in rejected if answer.reason in _FINAL_REASONS]
-    if not missing_parents and final:
+    if not undecided and final:
         return Verdict(VerdictKind.INVALID, f"{final[0].provider}: {final[0].reason}")
-    if not missing_parents and rejected and checks.breaks_rule is not None:
+    if not undecided and rejected and checks.breaks_rule is not None:
         return Verdict(VerdictKind.INVALID, f"{rejected[0].provider} and our own check: {checks.breaks_rule}")
     return Verdict(VerdictKind.HOLD, f"{refused[0].provider}: {refused[0].text or refused[0].outcome}", named)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bsv_wallet_toolbox.database.statements import Statement
-from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INTERNAL
+from bsv_wallet_toolbox.database.transaction import Row, Transaction
+from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.storage.statements import coins as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import Basket, UserScope
 
 __all__ = ["CoinCounts", "SpendableCoin", "StoredCoins", "balance", "claim_coins", "count_coins"]
+
+MAX_INPUTS = 2_000
+"""Coins of one action: more make a transaction that is costly to sign, to verify and to show."""
 
 _MANY_UNAVAILABLE = 500
 """From here on coins are counted one by one."""
@@ -36,10 +40,50 @@ class SpendableCoin:
     sender_identity_key: str | None
 
 
+class _Page:
+    """The best rows of one statement from one target on, read further when they are used up."""
+
+    def __init__(self, tx: Transaction, statement: Statement, where: dict[str, Any], target: int) -> None:
+        self._tx = tx
+        self._statement = statement
+        self._where = where
+        self._target = target
+        self._coins: list[SpendableCoin] = []
+        self._is_all = False
+        self._start = 0
+
+    def best(self, fits: Callable[[SpendableCoin], bool], taken: set[int]) -> SpendableCoin | None:
+        """The first coin that fits and is not taken; ``fits`` never asks for more than the page was read for."""
+        position = self._first_untaken(taken)
+        while True:
+            while position < len(self._coins):
+                coin = self._coins[position]
+                if coin.output_id not in taken and fits(coin):
+                    return coin
+                position += 1
+            if self._is_all:
+                return None
+            self._read(max(1, 4 * len(self._coins)))
+
+    def _first_untaken(self, taken: set[int]) -> int:
+        while self._start < len(self._coins) and self._coins[self._start].output_id in taken:
+            self._start += 1
+        return self._start
+
+    def _read(self, count: int) -> None:
+        rows = self._tx.rows(self._statement, target=self._target, count=count, **self._where)
+        self._coins = [_coin(row) for row in rows]
+        self._is_all = len(rows) < count
+
+    def rewind(self) -> None:
+        self._start = 0
+
+
 class StoredCoins:
     """The CoinPool of a user's default basket: each call asks the index for the best coin that is not taken yet.
 
-    Nothing is written: the coins taken are claimed by :func:`claim_coins` in the same transaction.
+    Nothing is written: the coins taken are claimed by :func:`claim_coins` in the same transaction. Rows are read in
+    growing pages, so an action that spends thousands of coins reads each a few times, not once per coin.
     """
 
     def __init__(self, tx: Transaction, scope: UserScope, basket: Basket, include_sending: bool) -> None:
@@ -47,27 +91,50 @@ class StoredCoins:
         self._statements = _statements_for(include_sending)
         self._where = {"user_id": scope.user_id, "basket_id": basket.basket_id}
         self._taken: set[int] = set()
+        self._up: tuple[int, _Page] | None = None
+        self._down: tuple[int, _Page] | None = None
 
     def take(self, target: int, exact: int | None) -> SpendableCoin | None:
-        """``exact`` first if given; else the smallest of at least ``target``, lowest id; else the largest below."""
-        coin = None
-        if exact is not None:
-            coin = self._best(self._statements.of_exactly, exact)
-        if coin is None:
-            coin = self._best(self._statements.at_least, target) or self._best(self._statements.below, target)
+        """``exact`` first if given; else the smallest of at least ``target``, lowest id; else the largest below.
+
+        WERR_INVALID_PARAMETER when the action would spend more coins than a transaction should have inputs.
+        """
+        if len(self._taken) >= MAX_INPUTS:
+            raise WERR_INVALID_PARAMETER(
+                "outputs", f"payable from at most {MAX_INPUTS} coins; gather small ones in several actions first"
+            )
+        coin = self._exactly(exact) if exact is not None else None
+        coin = coin or self._at_least(target) or self._below(target)
         if coin is not None:
             self._taken.add(coin.output_id)
         return coin
 
     def give_back(self, coin: SpendableCoin) -> None:
         self._taken.discard(coin.output_id)
+        for kept in (self._up, self._down):
+            if kept is not None:
+                kept[1].rewind()
 
-    def _best(self, statement: Statement, target: int) -> SpendableCoin | None:
-        for row in self._tx.rows(statement, target=target, count=len(self._taken) + 1, **self._where):
-            if row[0] not in self._taken:
-                output_id, satoshis, txid, vout, script, *derivation = row
-                return SpendableCoin(output_id, satoshis, txid, vout, script or b"", *derivation)
-        return None
+    def _exactly(self, satoshis: int) -> SpendableCoin | None:
+        return self._page(self._statements.of_exactly, satoshis).best(lambda _: True, self._taken)
+
+    def _at_least(self, target: int) -> SpendableCoin | None:
+        if self._up is None or self._up[0] > target:
+            self._up = target, self._page(self._statements.at_least, target)
+        return self._up[1].best(lambda coin: coin.satoshis >= target, self._taken)
+
+    def _below(self, target: int) -> SpendableCoin | None:
+        if self._down is None or self._down[0] < target:
+            self._down = target, self._page(self._statements.below, target)
+        return self._down[1].best(lambda coin: coin.satoshis < target, self._taken)
+
+    def _page(self, statement: Statement, target: int) -> _Page:
+        return _Page(self._tx, statement, self._where, target)
+
+
+def _coin(row: Row) -> SpendableCoin:
+    output_id, satoshis, txid, vout, script, *derivation = row
+    return SpendableCoin(output_id, satoshis, txid, vout, script or b"", *derivation)
 
 
 def _statements_for(include_sending: bool) -> statements.CoinStatements:
@@ -120,7 +187,7 @@ def claim_coins(tx: Transaction, coins: Sequence[SpendableCoin], transaction_id:
 
 
 class CoinsLost(WERR_INTERNAL):
-    """Between choosing and claiming another writer took a coin; the whole operation is run again."""
+    """Between choosing and claiming another writer took a coin; nothing was written, asking again chooses others."""
 
 
 def balance(tx: Transaction, scope: UserScope, basket: Basket) -> int:

@@ -15,9 +15,6 @@ from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import (
-    REQ_TERMINAL,
-    REQ_WAS_BROADCAST,
-    ProvenTxReqStatus,
     TransactionStatus,
 )
 from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProvidedBy
@@ -25,11 +22,11 @@ from bsv_wallet_toolbox.seams import Entropy
 from bsv_wallet_toolbox.storage.create_action import signed_output_columns
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
-from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req
+from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req, status_beside
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_txid
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, find_by_txid
 from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket, find_or_insert_baskets
 from bsv_wallet_toolbox.transactions.tx import TransactionView
 
@@ -78,6 +75,9 @@ def internalize(
     """Take the named outputs in; WERR_INVALID_PARAMETER when the transaction is in no state to be merged with."""
     basket = default_basket(tx, scope)
     existing = find_by_txid(tx, scope, incoming.view.txid)
+    if existing is not None and incoming.proof is not None:
+        record_proof(tx, incoming.proof)  # whatever was believed of it, it is mined
+        existing = find_by_id(tx, existing.transaction_id)
     own: dict[int, _OwnOutput] = {}
     if existing is not None:
         if existing.status not in _MERGEABLE:
@@ -92,7 +92,7 @@ def internalize(
         transaction_id, must_post = _insert(tx, scope, args, incoming, reference, gained, claimed_by)
     else:
         transaction_id, must_post = existing.transaction_id, False
-        _merge(tx, args, incoming, existing, gained)
+        _merge(tx, args, existing, gained)
     label_transaction(tx, scope, transaction_id, args.labels)
     _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
     return Internalized(transaction_id, gained, existing is not None, must_post)
@@ -157,15 +157,7 @@ def _status_of_new(tx: Transaction, incoming: Incoming, req: ReqRow | None) -> t
     """What is known of the transaction already, through its proof or another user's req."""
     if incoming.proof is not None:
         return TransactionStatus.COMPLETED, find_or_insert_proven(tx, incoming.proof)
-    if req is None or req.status not in REQ_WAS_BROADCAST | REQ_TERMINAL:
-        return TransactionStatus.SENDING, None
-    if req.status is ProvenTxReqStatus.COMPLETED:
-        return TransactionStatus.COMPLETED, req.proven_tx_id
-    if req.status in REQ_TERMINAL:
-        raise WERR_INVALID_PARAMETER(
-            "tx", f"a transaction that can be mined; {incoming.view.txid} is known to be {req.status}"
-        )
-    return TransactionStatus.UNPROVEN, None
+    return status_beside(req)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +183,9 @@ def _own_coins_consumed(tx: Transaction, scope: UserScope, view: TransactionView
 def _spend(
     tx: Transaction, scope: UserScope, view: TransactionView, consumed: list[_OwnCoin], transaction_id: int
 ) -> None:
-    """Mark own coins spent, and remember the other outpoints: their transactions may come in later."""
+    """Mark own coins spent, held or not, and remember the other outpoints: their transactions may come in later."""
     for coin in consumed:
+        tx.execute(coin_statements.UNHOLD_COIN, output_id=coin.output_id)
         tx.execute(
             coin_statements.SPEND_OUTPUT, output_id=coin.output_id, transaction_id=transaction_id, now=iso(tx.now())
         )
@@ -208,9 +201,7 @@ def _spend(
     )
 
 
-def _merge(
-    tx: Transaction, args: ValidInternalizeAction, incoming: Incoming, existing: TransactionRow, gained: int
-) -> None:
+def _merge(tx: Transaction, args: ValidInternalizeAction, existing: TransactionRow, gained: int) -> None:
     tx.execute(
         statements.ADD_SATOSHIS,
         transaction_id=existing.transaction_id,
@@ -218,8 +209,6 @@ def _merge(
         new_description=args.description,
         now=iso(tx.now()),
     )
-    if incoming.proof is not None:
-        record_proof(tx, incoming.proof)
 
 
 def _take_outputs(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.services import PostAnswer
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, release_outputs
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
-from bsv_wallet_toolbox.storage.reqs import JobKind, ReqRow, find_req, move_req, retry_delay, schedule
+from bsv_wallet_toolbox.storage.reqs import JobKind, ReqRow, find_req, holds_claim, move_req, retry_delay, schedule
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.transactions import (
@@ -68,6 +69,7 @@ def record_accepted(tx: Transaction, txid: str, answers: Sequence[PostAnswer], s
     if req is None:
         return False
     record_evidence(tx, EvidenceKind.ACCEPTED, txid, source)
+    release_outputs(tx, txid, HoldReason.REFUSED)
     move_req(tx, req, ProvenTxReqStatus.UNMINED)
     for row in transactions_of(tx, txid):
         if row.status in _ON_THE_WAY:
@@ -76,21 +78,37 @@ def record_accepted(tx: Transaction, txid: str, answers: Sequence[PostAnswer], s
     return True
 
 
-def record_unresolved(tx: Transaction, txid: str, answers: Sequence[PostAnswer], attempts: int, reason: str) -> bool:
-    """Nobody could judge it, or it was refused without proof: it is sent again after a growing delay."""
+def record_unresolved(
+    tx: Transaction,
+    txid: str,
+    answers: Sequence[PostAnswer],
+    attempts: int,
+    reason: str,
+    *,
+    refused: bool = False,
+) -> bool:
+    """Nobody could judge it, or it was refused without proof: it is sent again after a growing delay.
+
+    What a refused transaction would give is held meanwhile.
+    """
     req = _undecided(tx, txid, answers)
     if req is None:
         return False
+    if refused:
+        hold_outputs(tx, txid, HoldReason.REFUSED)
     note(tx, "sendAgain", txid=txid, reason=reason[:500], attempts=attempts + 1)
     tx.execute(statements.COUNT_ATTEMPT, req_id=req.req_id, now=iso(tx.now()))
     schedule(tx, req.req_id, JobKind.SEND, at=tx.now() + retry_delay(attempts), attempts=attempts + 1)
     return True
 
 
-def record_ended(tx: Transaction, txid: str, answers: Sequence[PostAnswer], ending: Ending) -> bool:
-    """It can never be mined: every user's transaction fails, inputs are freed on positive evidence only."""
+def record_ended(tx: Transaction, txid: str, answers: Sequence[PostAnswer], ending: Ending, owner: str) -> bool:
+    """It can never be mined: every user's transaction fails, inputs are freed on positive evidence only.
+
+    False, and nothing ends, unless ``owner`` still holds the claim: whoever took over may have seen it accepted.
+    """
     req = _undecided(tx, txid, answers)
-    if req is None:
+    if req is None or not holds_claim(tx, req.req_id, owner):
         return False
     record_evidence(
         tx, ending.kind, txid, ending.source, reason=ending.reason[:500], competingTxs=list(ending.competing_txids)

@@ -8,10 +8,11 @@ from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import ProcessActionArgs
 from bsv_wallet_toolbox.storage.create_action import signed_output_columns
 from bsv_wallet_toolbox.storage.notes import note
-from bsv_wallet_toolbox.storage.reqs import insert_req
+from bsv_wallet_toolbox.storage.reqs import find_req, insert_req, status_beside
 from bsv_wallet_toolbox.storage.state_machines import check_transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
+from bsv_wallet_toolbox.storage.transactions import find_by_id, move_transaction
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
@@ -47,8 +48,11 @@ def commit_signed(
     view: TransactionView,
     max_output_script: int,
     claimed_by: str | None,
-) -> int:
-    """The second commit of a two-commit action: outputs get their txid, the req its bytes. Answers the req's id."""
+) -> bool:
+    """The second commit of a two-commit action: outputs get their txid, the req its bytes.
+
+    Answers whether it is still to be sent: another user of the store may have brought it to the network before.
+    """
     row = tx.one(statements.FIND_BY_REFERENCE, user_id=scope.user_id, reference=args.reference)
     if row is None:
         raise WERR_BAD_REQUEST("Result must exist and be unique.")
@@ -59,7 +63,7 @@ def commit_signed(
         raise WERR_INVALID_OPERATION
     if status not in (TransactionStatus.UNSIGNED, TransactionStatus.UNPROCESSED):
         raise WERR_INVALID_OPERATION(f"invalid transaction status {status}")
-    if (view.lock_time, view.version) != (lock_time or 0, version or 1):
+    if (view.lock_time, view.version) != (lock_time or 0, 1 if version is None else version):
         raise WERR_INVALID_OPERATION("The signed transaction has another version or lock time than the action.")
     _check_inputs(tx, scope, transaction_id, view)
     _sign_outputs(tx, scope, transaction_id, view, max_output_script)
@@ -80,15 +84,19 @@ def commit_signed(
         status_was=status,
         status_now=TransactionStatus.SENDING.value,
     )
-    return insert_req(tx, view.txid, view.raw, input_beef, transaction_id, claimed_by=claimed_by)
+    known = find_req(tx, view.txid)
+    insert_req(tx, view.txid, view.raw, input_beef, transaction_id, claimed_by=claimed_by)
+    joined, proven_tx_id = status_beside(known)
+    move_transaction(tx, find_by_id(tx, transaction_id), joined, proven_tx_id=proven_tx_id)
+    return joined is TransactionStatus.SENDING
 
 
 def _check_inputs(tx: Transaction, scope: UserScope, transaction_id: int, view: TransactionView) -> None:
-    """Every coin that the proposal reserved must really be spent, or it would stay reserved for ever."""
+    """What is spent must be what the proposal reserved: less would stay reserved for ever, more be spent unseen."""
     signed = {(each.txid, each.vout) for each in view.inputs}
     reserved = set(tx.rows(statements.INPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id))
-    if not reserved <= signed:
-        raise WERR_INVALID_OPERATION("The signed transaction does not spend every input of the action.")
+    if reserved != signed:
+        raise WERR_INVALID_OPERATION("The signed transaction does not spend exactly the inputs of the action.")
 
 
 def _sign_outputs(

@@ -12,13 +12,13 @@ from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.ancestry import move_proof_epoch
+from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, release_outputs
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
 from bsv_wallet_toolbox.storage.reqs import JobKind, ReqRow, find_req, insert_req, move_req, notify_also, schedule
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.transactions import (
-    HoldReason,
     TransactionRow,
     fail_transaction,
     fail_unsigned,
@@ -82,7 +82,8 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
     proven_tx_id = find_or_insert_proven(tx, proof)
     changed = tx.execute(statements.DELETE_SUSPECT, proven_tx_id=proven_tx_id) > 0
     if changed:
-        _release_doubted(tx, proof.txid)
+        release_outputs(tx, proof.txid, HoldReason.PROOF_IN_DOUBT)
+    release_outputs(tx, proof.txid, HoldReason.REFUSED)
     req = find_req(tx, proof.txid)
     if req is not None and req.status is not ProvenTxReqStatus.COMPLETED:
         move_req(tx, req, ProvenTxReqStatus.COMPLETED, proven_tx_id=proven_tx_id)
@@ -95,7 +96,6 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
         move_transaction(tx, row, TransactionStatus.COMPLETED, proven_tx_id=proven_tx_id)
         if revived:
             _take_inputs_back(tx, proof, row.transaction_id, row.user_id)
-            tx.execute(coin_statements.OUTPUTS_SPENDABLE, transaction_id=row.transaction_id, now=iso(tx.now()))
         note(tx, "notifyTxOfProof", txid=proof.txid, transaction_id=row.transaction_id)
         changed = True
     if changed:
@@ -107,12 +107,20 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
 
 
 def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_id: int) -> None:
-    """A failed transaction was mined: what it spends is spent, what it made is there, whatever was believed before.
+    """A failed transaction was mined: what it spends is spent, whatever was believed before.
 
-    An action of ours that lives and spends the same can never be mined; it ends.
+    What it made is held until somebody says that it is still there. An action of ours that lives and spends the same
+    can never be mined; it ends.
     """
     now = iso(tx.now())
-    tx.execute(coin_statements.OUTPUTS_SPENDABLE, transaction_id=transaction_id, now=now)
+    for (output_id,) in tx.rows(coin_statements.UNSPENT_OUTPUTS, transaction_id=transaction_id):
+        tx.execute(
+            coin_statements.HOLD_COIN,
+            output_id=output_id,
+            reason=HoldReason.AWAITING_EVIDENCE,
+            transaction_id=None,
+            now=now,
+        )
     for each in parse_transaction(proof.raw_tx).inputs:
         for output_id, owner, _, spent_by, *_ in tx.rows(
             coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
@@ -162,31 +170,11 @@ def doubt_block(tx: Transaction, block_hash: str) -> list[str]:
         record_evidence(tx, EvidenceKind.ORPHANED, txid, "headers", blockHash=block_hash, height=height)
         note(tx, "reorgInvalidatedProof", txid=txid, blockHash=block_hash)
         if find_req(tx, txid) is None:
-            _hold_doubted(tx, txid)
+            hold_outputs(tx, txid, HoldReason.PROOF_IN_DOUBT)
         txids.append(txid)
     if txids:
         move_proof_epoch(tx)
     return txids
-
-
-def _hold_doubted(tx: Transaction, txid: str) -> None:
-    now = iso(tx.now())
-    for (output_id,) in tx.rows(statements.SPENDABLE_OUTPUTS_OF_TXID, txid=txid):
-        tx.execute(coin_statements.MARK_SPENDABLE, output_id=output_id, spendable=0, now=now)
-        tx.execute(
-            coin_statements.HOLD_COIN,
-            output_id=output_id,
-            reason=HoldReason.PROOF_IN_DOUBT,
-            transaction_id=None,
-            now=now,
-        )
-
-
-def _release_doubted(tx: Transaction, txid: str) -> None:
-    now = iso(tx.now())
-    for (output_id,) in tx.rows(coin_statements.HELD_OF_TXID, txid=txid, reason=HoldReason.PROOF_IN_DOUBT):
-        tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
-        tx.execute(coin_statements.MARK_SPENDABLE, output_id=output_id, spendable=1, now=now)
 
 
 def due_suspects(tx: Transaction, count: int) -> list[Suspect]:
@@ -269,7 +257,7 @@ def _req_of(tx: Transaction, txid: str) -> ReqRow:
 def _reopen(tx: Transaction, suspect: Suspect, rows: list[TransactionRow], status: TransactionStatus) -> None:
     for row in rows:
         move_transaction(tx, row, status)
-    _release_doubted(tx, suspect.txid)
+    release_outputs(tx, suspect.txid, HoldReason.PROOF_IN_DOUBT)
     move_proof_epoch(tx)
 
 

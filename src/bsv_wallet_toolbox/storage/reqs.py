@@ -9,8 +9,13 @@ import orjson
 
 from bsv_wallet_toolbox.database.errors import ConstraintViolation
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INTERNAL
-from bsv_wallet_toolbox.interfaces.statuses import REQ_WAS_BROADCAST, ProvenTxReqStatus
+from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.statuses import (
+    REQ_TERMINAL,
+    REQ_WAS_BROADCAST,
+    ProvenTxReqStatus,
+    TransactionStatus,
+)
 from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.state_machines import check_req
 from bsv_wallet_toolbox.storage.statements import proofs as statements
@@ -23,11 +28,13 @@ __all__ = [
     "ReqRow",
     "claim_due_jobs",
     "find_req",
+    "holds_claim",
     "insert_req",
     "move_req",
     "notify_also",
     "retry_delay",
     "schedule",
+    "status_beside",
 ]
 
 CLAIM_MILLISECONDS = 120_000
@@ -163,6 +170,29 @@ def schedule(tx: Transaction, req_id: int, kind: JobKind | None, *, at: int = 0,
             owner=None,
             until=None,
         )
+
+
+def status_beside(req: ReqRow | None) -> tuple[TransactionStatus, int | None]:
+    """Status and proof of a transaction that joins what a store knows of its txid (None: nothing yet).
+
+    WERR_INVALID_PARAMETER when it is known that it can't be mined.
+    """
+    if req is None or req.status not in REQ_WAS_BROADCAST | REQ_TERMINAL:
+        return TransactionStatus.SENDING, None
+    if req.status is ProvenTxReqStatus.COMPLETED:
+        return TransactionStatus.COMPLETED, req.proven_tx_id
+    if req.status in REQ_TERMINAL:
+        raise WERR_INVALID_PARAMETER("tx", f"a transaction that can be mined; {req.txid} is known to be {req.status}")
+    return TransactionStatus.UNPROVEN, None
+
+
+def holds_claim(tx: Transaction, req_id: int, owner: str) -> bool:
+    """Whether ``owner`` claimed the req's job and the claim has not run out."""
+    row = tx.one(statements.FIND_JOB, req_id=req_id)
+    if row is None:
+        return False
+    _, _, claimed_by, claim_until = row
+    return bool(claimed_by == owner and claim_until > iso(tx.now()))
 
 
 def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> list[JobRow]:

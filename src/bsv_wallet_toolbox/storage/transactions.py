@@ -9,6 +9,7 @@ from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INTERNAL
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.storage.holds import HoldReason
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
 from bsv_wallet_toolbox.storage.reqs import find_req, move_req, schedule
 from bsv_wallet_toolbox.storage.state_machines import check_transaction
@@ -18,7 +19,6 @@ from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import UserScope
 
 __all__ = [
-    "HoldReason",
     "TransactionRow",
     "UtxoEvidence",
     "fail_transaction",
@@ -32,14 +32,6 @@ __all__ = [
 
 UtxoEvidence = Mapping[tuple[str, int], tuple[UtxoStatus, str]]
 """What was seen of outpoints (txid, vout) and who said so; an outpoint that is not in it was not asked about."""
-
-
-class HoldReason:
-    """Why a coin is kept back."""
-
-    AWAITING_EVIDENCE = "awaitingEvidence"
-    SPENT_ELSEWHERE = "spentElsewhere"
-    PROOF_IN_DOUBT = "proofInDoubt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +192,21 @@ def _free(tx: Transaction, output_id: int, transaction_id: int, txid: str, vout:
 
 
 def release_hold(
-    tx: Transaction, output_id: int, transaction_id: int, txid: str, vout: int, status: UtxoStatus, source: str
+    tx: Transaction, output_id: int, transaction_id: int | None, txid: str, vout: int, status: UtxoStatus, source: str
 ) -> None:
-    """An answer came for an input of a failed transaction: free it, or write down that it is spent for good."""
+    """An answer came for a held coin: free it, or write down that it is spent for good.
+
+    ``transaction_id``: the failed transaction it was an input of, None for an output of one that came back.
+    """
     if status is UtxoStatus.UNKNOWN:
         return
     tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
-    if status is UtxoStatus.UNSPENT:
+    if status is UtxoStatus.UNSPENT and transaction_id is not None:
         _free(tx, output_id, transaction_id, txid, vout, source)
+        return
+    if status is UtxoStatus.UNSPENT:
+        record_evidence(tx, EvidenceKind.UNSPENT, txid, source, vout=vout)
+        tx.execute(coin_statements.MARK_SPENDABLE, output_id=output_id, spendable=1, now=iso(tx.now()))
         return
     record_evidence(tx, EvidenceKind.SPENT, txid, source, vout=vout)
     tx.execute(

@@ -10,6 +10,7 @@ would be another script than the one in the output, the answer is a refusal, nev
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import _bsv_native
@@ -174,11 +175,18 @@ def _is_minimal(opcode: int, data: bytes) -> bool:
     return opcode == (size if size < 0x4C else 0x4C if size <= 0xFF else 0x4D if size <= 0xFFFF else 0x4E)
 
 
+@lru_cache(maxsize=4)
+def _native_inputs(tx: TransactionView) -> list[tuple[str, int, bytes, int, int, int]]:
+    """As the interpreter takes the inputs beside the one it runs; made once for all inputs of a transaction."""
+    return [(each.txid, each.vout, b"", 0, each.sequence, 0x41) for each in tx.inputs]
+
+
 def _run_native(tx: TransactionView, vin: int, satoshis: int, unlock: _Script, lock: _Script) -> None:
     """RuntimeError with a report when the scripts fail."""
     inputs = tx.inputs
     spent = inputs[vin]
-    others = [(i.txid, i.vout, b"", 0, i.sequence, 0x41) for index, i in enumerate(inputs) if index != vin]
+    all_inputs = _native_inputs(tx)
+    others = all_inputs[:vin] + all_inputs[vin + 1 :]
     _bsv_native.spend_validate(
         unlock.chunks,
         lock.chunks,

@@ -1,4 +1,4 @@
-"""ReviewHolds: asks about inputs of failed transactions that nobody could say anything about."""
+"""ReviewHolds: asks about coins that nobody could say anything about when their transaction failed or came back."""
 
 from __future__ import annotations
 

@@ -68,13 +68,6 @@ FIND_ALL_OF_TXID = Statement(
     "find transactions of txid",
 )
 
-SET_STATUS = Statement(
-    update(_t)
-    .where(_t.c.transactionId == bindparam("transaction_id"), _t.c.status == bindparam("old"))
-    .values(status=bindparam("new"), updated_at=touched(_t)),
-    "set transaction status",
-)
-
 SET_COMPLETED = Statement(
     update(_t)
     .where(_t.c.transactionId == bindparam("transaction_id"), _t.c.status == bindparam("old"))

@@ -187,23 +187,17 @@ OUTPUTS_UNSPENDABLE = Statement(
     "outputs unspendable",
 )
 
-OUTPUTS_SPENDABLE = Statement(
-    update(_o)
+UNSPENT_OUTPUTS = Statement(
+    select(_o.c.outputId)
+    .outerjoin(BWT.holds, BWT.holds.c.outputId == _o.c.outputId)
     .where(
         _o.c.transactionId == bindparam("transaction_id"),
         _o.c.spentBy.is_(None),
-        _o.c.outputId.not_in(select(BWT.holds.c.outputId)),
+        unindexed(_o.c.spendable) == literal_column("0"),
+        BWT.holds.c.outputId.is_(None),
     )
-    .values(spendable=1, updated_at=touched(_o)),
-    "outputs spendable",
-)
-
-OUTPUTS_SPENDABLE = Statement(
-    update(_o)
-    .where(_o.c.transactionId == bindparam("transaction_id"), _o.c.spentBy.is_(None))
-    .where(_o.c.outputId.not_in(select(BWT.holds.c.outputId).where(BWT.holds.c.outputId == _o.c.outputId)))
-    .values(spendable=1, updated_at=touched(_o)),
-    "outputs spendable",
+    .order_by(_o.c.outputId),
+    "unspent outputs of a transaction that are not held",
 )
 
 CHILDREN = Statement(

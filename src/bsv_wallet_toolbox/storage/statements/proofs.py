@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
-from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE
+from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE, ProvenTxReqStatus
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
 from bsv_wallet_toolbox.storage.timestamps import touched
 
@@ -53,6 +53,18 @@ _REQ = (_r.c.provenTxReqId, _r.c.txid, _r.c.status, _r.c.provenTxId, _r.c.rawTx,
 FIND_REQ = Statement(select(*_REQ).where(_r.c.txid == bindparam("txid")), "find req")
 
 FIND_REQ_BY_ID = Statement(select(*_REQ).where(_r.c.provenTxReqId == bindparam("req_id")), "find req by id")
+
+FAILED_REQS = Statement(
+    select(_r.c.provenTxReqId, _r.c.txid, _r.c.rawTx)
+    .where(
+        or_(*(_r.c.status == status.value for status in (ProvenTxReqStatus.INVALID, ProvenTxReqStatus.DOUBLE_SPEND))),
+        _r.c.rawTx.is_not(None),
+        _r.c.provenTxReqId > bindparam("after"),
+    )
+    .order_by(_r.c.provenTxReqId)
+    .limit(bindparam("count")),
+    "failed reqs",
+)
 
 SET_REQ_STATUS = Statement(
     update(_r)
@@ -199,10 +211,6 @@ PROVE_NOW = Statement(
     "prove now",
 )
 
-NEXT_JOB_AT = Statement(
-    select(func.min(BWT.jobs.c.nextAttemptAt)).where(BWT.jobs.c.kind == bindparam("kind")), "next job at"
-)
-
 INSERT_NOTE = Statement(
     insert(BWT.notes).values(
         txid=bindparam("txid"),
@@ -212,13 +220,6 @@ INSERT_NOTE = Statement(
         details=bindparam("details"),
     ),
     "insert note",
-)
-
-NOTES_OF = Statement(
-    select(BWT.notes.c.when, BWT.notes.c.what, BWT.notes.c.details)
-    .where(BWT.notes.c.txid == bindparam("txid"))
-    .order_by(BWT.notes.c.noteId),
-    "notes of txid",
 )
 
 INSERT_EVIDENCE = Statement(
@@ -321,9 +322,4 @@ SET_INPUT_BEEF = Statement(
 SPENDABLE_OUTPUTS_OF_TXID = Statement(
     select(_o.c.outputId).where(_o.c.txid == bindparam("txid"), unindexed(_o.c.spendable) == 1).order_by(_o.c.outputId),
     "spendable outputs of txid",
-)
-
-COMPLETED_OF_PROVEN = Statement(
-    select(_t.c.transactionId, _t.c.status).where(_t.c.provenTxId == bindparam("proven_tx_id")),
-    "transactions of proof",
 )
