@@ -99,21 +99,25 @@ async def open_wallet(
                 path, services, fee_model=fee_model, new=new, clock=clock or SystemClock(), entropy=entropy
             )
         except DatabaseMissing:
-            raise DatabaseMissing(
-                f"There is no wallet file {os.fspath(path)}. To make a new one, pass create=True."
-            ) from None
+            missing = f"There is no wallet file {os.fspath(path)}. To make a new one, pass create=True."
+            raise DatabaseMissing(missing) from None
         provider = await stack.enter_async_context(opened)
         scope = await _user(provider, deriver.identity_key, create)
-        draws: DrawSource | Entropy = entropy
-        if derive_from_key:
-            derived = DerivedEntropy(deriver_key, provider.settings.storage_identity_key, 0, entropy)
-            draws = DerivationReserve(derived, lambda count: provider.reserve_derivations(scope, count))
+        draws = _derivations(provider, scope, deriver_key, entropy) if derive_from_key else entropy
         del deriver_key
         options = monitor if isinstance(monitor, MonitorOptions) else MonitorOptions.for_chain(services.chain)
         watcher = Monitor(provider, options=options)
         if monitor is not False:
             await stack.enter_async_context(watcher)
         yield OpenWallet(deriver, provider, scope, draws, watcher, limits)
+
+
+def _derivations(
+    provider: StorageProvider, scope: UserScope, root_key: bytes, entropy: Entropy
+) -> DrawSource | Entropy:
+    """References and derivations that the root key and the file's own name can find again (ADR-0005)."""
+    derived = DerivedEntropy(root_key, provider.settings.storage_identity_key, 0, entropy)
+    return DerivationReserve(derived, lambda count: provider.reserve_derivations(scope, count))
 
 
 def _check_parts(key: KeySource, services: WalletServices) -> None:
