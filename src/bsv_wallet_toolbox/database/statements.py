@@ -112,7 +112,9 @@ class _LiteralConstants(SQLCompiler):
 
 
 class _SqliteCompiler(_LiteralConstants, SQLiteCompiler):
-    pass
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        """What ``with_hint`` gives to SQLite: ``INDEXED BY``, where the planner can't know the better index."""
+        return text
 
 
 class _SqliteDialect(SQLiteDialect):

@@ -42,6 +42,7 @@ from bsv_wallet_toolbox.storage.action_draws import ActionDraws
 from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, beef_of
 from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.create_action import insert_signed, insert_unsigned, propose_action
+from bsv_wallet_toolbox.storage.holds import is_refused
 from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
 from bsv_wallet_toolbox.storage.listing.list_actions import list_actions
 from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
@@ -278,6 +279,8 @@ class UserStorage:
 
     async def _announce(self, txid: str, done: Internalized) -> InternalizeResult:
         """Post what came in unmined. An outage leaves it to the monitor; a refusal is the caller's to know."""
+        if done.is_refused:
+            raise _review(_result_of_post(Posted(txid, Verdict(VerdictKind.HOLD, "refused before"))))
         if not done.must_post:
             return InternalizeResult(txid, done.satoshis, done.is_merge)
         posted = await self._post(txid)
@@ -351,7 +354,9 @@ def _internalized_before(tx: Transaction, replay: Replay) -> Internalized:
     row = find_by_id(tx, replay.transaction_id)
     if row.status is TransactionStatus.FAILED and row.txid is not None:
         raise _review(_result_of_status(row.txid, row.status))
-    return Internalized(row.transaction_id, replay.result["satoshis"], replay.result["isMerge"], must_post=False)
+    refused = row.txid is not None and is_refused(tx, row.txid)
+    known = replay.result
+    return Internalized(row.transaction_id, known["satoshis"], known["isMerge"], must_post=False, is_refused=refused)
 
 
 def _review_json(review: ReviewActionResult) -> dict[str, object]:

@@ -7,7 +7,7 @@ from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as proof_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 
-__all__ = ["HoldReason", "hold_outputs", "release_outputs"]
+__all__ = ["HoldReason", "hold_outputs", "is_refused", "release_outputs"]
 
 
 class HoldReason:
@@ -27,6 +27,11 @@ def hold_outputs(tx: Transaction, txid: str, reason: str) -> None:
     for (output_id,) in tx.rows(proof_statements.SPENDABLE_OUTPUTS_OF_TXID, txid=txid):
         tx.execute(coin_statements.MARK_SPENDABLE, output_id=output_id, spendable=0, now=now)
         tx.execute(coin_statements.HOLD_COIN, output_id=output_id, reason=reason, transaction_id=None, now=now)
+
+
+def is_refused(tx: Transaction, txid: str) -> bool:
+    """Whether a provider refused the transaction and nothing has been seen since that accepts or ends it."""
+    return bool(tx.rows(coin_statements.HELD_OF_TXID, txid=txid, reason=HoldReason.REFUSED))
 
 
 def release_outputs(tx: Transaction, txid: str, reason: str) -> None:

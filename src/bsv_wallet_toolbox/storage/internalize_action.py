@@ -20,6 +20,7 @@ from bsv_wallet_toolbox.interfaces.statuses import (
 from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProvidedBy
 from bsv_wallet_toolbox.seams import Entropy
 from bsv_wallet_toolbox.storage.create_action import signed_output_columns
+from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, is_refused
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
 from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req, status_beside
@@ -47,6 +48,8 @@ class Internalized:
     is_merge: bool
     must_post: bool
     """No provider has accepted it as far as this store knows."""
+    is_refused: bool
+    """A provider refused it when it was posted before, and that is not resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,10 @@ def internalize(
         _merge(tx, args, existing, gained)
     label_transaction(tx, scope, transaction_id, args.labels)
     _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
-    return Internalized(transaction_id, gained, existing is not None, must_post)
+    refused = is_refused(tx, incoming.view.txid)
+    if refused:
+        hold_outputs(tx, incoming.view.txid, HoldReason.REFUSED)
+    return Internalized(transaction_id, gained, existing is not None, must_post, refused)
 
 
 def _refuse_conversion_of_spent(args: ValidInternalizeAction, own: dict[int, _OwnOutput]) -> None:

@@ -115,6 +115,7 @@ def record_ended(tx: Transaction, txid: str, answers: Sequence[PostAnswer], endi
     )
     move_req(tx, req, ending.status)
     schedule(tx, req.req_id, None)
+    release_outputs(tx, txid, HoldReason.REFUSED)  # they end with it below
     for row in transactions_of(tx, txid):
         if row.status in _ON_THE_WAY | {TransactionStatus.UNPROVEN}:
             fail_transaction(tx, row, ending.inputs, ending.source)

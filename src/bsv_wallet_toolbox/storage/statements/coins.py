@@ -79,6 +79,7 @@ def _coin_statements(kind: str, parents: Collection[TransactionStatus]) -> CoinS
 
     def pick(condition: ColumnElement[bool], *order: ColumnElement[Any], name: str) -> Statement:
         query = select(*_COIN_COLUMNS).select_from(joined).where(available, condition).order_by(*order)
+        query = query.with_hint(_o, "INDEXED BY bwt_outputs_coins", "sqlite")
         return Statement(query.limit(bindparam("count")), f"{name} ({kind})")
 
     def count(source: FromClause, condition: ColumnElement[bool], name: str) -> Statement:

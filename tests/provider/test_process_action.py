@@ -1,0 +1,164 @@
+"""processAction: what is signed must be what was proposed, and the store may know the transaction already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from bsv_wallet_toolbox.brc100.actions import validate_internalize_action
+from bsv_wallet_toolbox.brc100.create_action import validate_create_action
+from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
+from bsv_wallet_toolbox.interfaces.statuses import SendWithStatus
+from bsv_wallet_toolbox.interfaces.storage import ActionProposal, ProcessActionArgs, SignedTransaction
+from bsv_wallet_toolbox.keys.derivation import KeyDeriver
+from bsv_wallet_toolbox.mockchain import Fault
+from bsv_wallet_toolbox.opening import OpenWallet
+from bsv_wallet_toolbox.provider.user_storage import UserStorage
+from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.tx import parse_transaction
+from bsv_wallet_toolbox.wallet.signer import sign_proposal
+from incoming_payments import insertion_entry, internalize_args
+from wallet_file import rows
+from wallet_world import FUNDER, NOWHERE, World, key_of, payment_to
+
+pytestmark = pytest.mark.anyio
+
+ALICE = KeyDeriver(key_of("alice"))
+
+
+@dataclass(frozen=True)
+class Proposed:
+    storage: UserStorage
+    proposal: ActionProposal
+
+    def sign(self, proposal: ActionProposal | None = None) -> SignedTransaction:
+        return sign_proposal(ALICE, proposal or self.proposal)
+
+    def args(self, signed: SignedTransaction, *, delayed: bool = True) -> ProcessActionArgs:
+        return ProcessActionArgs(self.proposal.reference, signed.txid, signed.raw_tx, delayed)
+
+
+async def propose(alice: OpenWallet, **extra: Any) -> Proposed:
+    storage = alice.provider.for_user(await alice.provider.find_user(alice.identity_key))
+    args = validate_create_action(payment_to(NOWHERE, 1000, **extra), None)
+    return Proposed(storage, await storage.create_action(args))
+
+
+async def internalize_as_another_user(alice: OpenWallet, proposed: Proposed, signed: SignedTransaction) -> None:
+    """Somebody else with an account in the same store was given the signed transaction, and takes its output in."""
+    other = alice.provider.for_user(await alice.provider.find_or_insert_user(FUNDER.identity_key))
+    beef = proposed.proposal.input_beef
+    assert beef is not None
+    shown = Beef.parse(beef.to_bytes())
+    shown.merge_transaction(signed.raw_tx)
+    raw = shown.to_atomic(signed.txid)
+    scripts = [output.locking_script.hex() for output in parse_transaction(signed.raw_tx).outputs]
+    args = validate_internalize_action(internalize_args(raw, insertion_entry(scripts.index(NOWHERE))), None)
+    await other.internalize_action(args, await other.verify_incoming(raw))
+
+
+def statuses(world: World, txid: str) -> list[tuple[str, str]]:
+    """Of the transaction (of each user) and of the req."""
+    joined = "SELECT t.status, r.status FROM transactions t JOIN proven_tx_reqs r USING (txid) WHERE txid = ?"
+    return [(status, req_status) for status, req_status in rows(world.path("alice"), joined, txid)]
+
+
+async def test_an_input_that_was_not_proposed_is_refused(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000, count=2)
+        proposed = await propose(alice)
+        (taken,) = proposed.proposal.inputs
+        path = world.path("alice")
+        free = "SELECT vout, derivationPrefix, derivationSuffix FROM outputs WHERE transactionId = 1 AND spendable = 1"
+        ((vout, prefix, suffix),) = rows(path, free)
+        other = replace(taken, vin=1, source_vout=vout, derivation_prefix=prefix, derivation_suffix=suffix)
+        signed = proposed.sign(replace(proposed.proposal, inputs=(taken, replace(other, source_locking_script=b""))))
+        assert len(parse_transaction(signed.raw_tx).inputs) == 2
+        with pytest.raises(WERR_INVALID_OPERATION):
+            await proposed.storage.process_action(proposed.args(signed, delayed=False))
+        assert world.chain.transaction_of(signed.txid) is None
+        assert rows(path, "SELECT status FROM transactions WHERE isOutgoing = 1") == ["unsigned"]
+        await proposed.storage.process_action(proposed.args(proposed.sign(), delayed=False))
+    world.assert_sound("alice")
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+async def test_any_version_that_was_asked_for_can_be_processed(world: World, version: int) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice, version=version)
+        signed = proposed.sign()
+        assert parse_transaction(signed.raw_tx).version == version
+        await proposed.storage.process_action(proposed.args(signed))
+        assert statuses(world, signed.txid) == [("sending", "unsent")]
+
+
+async def test_another_version_than_asked_for_is_refused(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice, version=0)
+        signed = proposed.sign(replace(proposed.proposal, version=1))
+        with pytest.raises(WERR_INVALID_OPERATION):
+            await proposed.storage.process_action(proposed.args(signed))
+
+
+async def test_it_is_processed_once(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice)
+        args = proposed.args(proposed.sign())
+        await proposed.storage.process_action(args)
+        with pytest.raises(WERR_INVALID_OPERATION):
+            await proposed.storage.process_action(args)
+        assert rows(world.path("alice"), "SELECT count(*) FROM bwt_jobs") == [1]
+
+
+@pytest.mark.parametrize("delayed", [True, False])
+@pytest.mark.parametrize("mined", [False, True])
+async def test_it_joins_what_another_user_brought_to_the_network(world: World, mined: bool, delayed: bool) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000, count=2)
+        proposed = await propose(alice)
+        signed = proposed.sign()
+        await internalize_as_another_user(alice, proposed, signed)
+        if mined:
+            world.chain.mine()
+            await alice.monitor.run_until_idle()
+        posts = world.services.calls["post_beef"]
+        result = await proposed.storage.process_action(proposed.args(signed, delayed=delayed))
+        assert [each.status for each in result.send_with_results] == [SendWithStatus.UNPROVEN]
+        assert world.services.calls["post_beef"] == posts, "it is not sent again"
+        known = ("completed", "completed") if mined else ("unproven", "unmined")
+        assert statuses(world, signed.txid) == [known] * 2
+        world.chain.mine()
+        await alice.monitor.run_until_idle()
+        assert statuses(world, signed.txid) == [("completed", "completed")] * 2
+    world.assert_sound("alice")
+
+
+async def test_it_is_sent_when_nobody_has_sent_it_yet(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000, count=2)
+        proposed = await propose(alice)
+        signed = proposed.sign()
+        world.services.faults.set("post_beef", Fault.UNAVAILABLE, times=1)
+        await internalize_as_another_user(alice, proposed, signed)
+        result = await proposed.storage.process_action(proposed.args(signed, delayed=False))
+        assert [each.status for each in result.send_with_results] == [SendWithStatus.UNPROVEN]
+        assert statuses(world, signed.txid) == [("unproven", "unmined")] * 2
+    world.assert_sound("alice")
+
+
+async def test_it_does_not_join_what_can_not_be_mined(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000, count=2)
+        proposed = await propose(alice)
+        signed = proposed.sign()
+        world.services.faults.set("post_beef", Fault.FEE_TOO_LOW, times=1)
+        with pytest.raises(WERR_REVIEW_ACTIONS):
+            await internalize_as_another_user(alice, proposed, signed)
+        with pytest.raises(WERR_INVALID_PARAMETER):
+            await proposed.storage.process_action(proposed.args(signed))
+        assert rows(world.path("alice"), "SELECT status FROM transactions WHERE isOutgoing = 1") == ["unsigned"]
