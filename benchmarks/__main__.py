@@ -23,7 +23,8 @@ from benchmarks.peer import Peer, install_peer
 WARM_UP = 5
 OUR_ACTIONS, PEER_ACTIONS = 400, 40
 FEW_COINS_ACTIONS = 25
-"""Ten coins of 1000 satoshis pay for about 90 actions on both sides."""
+FEW_COINS_SATOSHIS = 100_000
+"""Change of a small pool falls to crumbs: coins this large pay for every action on both sides."""
 BATCH = 500
 
 
@@ -40,7 +41,7 @@ def flush_ms(directory: Path) -> float:
 
 
 async def create_actions(directory: Path, peer: Peer | None, coins: int, rounds: int) -> list[Comparison]:
-    satoshis = 1000
+    satoshis = FEW_COINS_SATOSHIS if coins < 100 else 1000
     ours: dict[int, list[Measurement]] = {1: [], 16: []}
     theirs: dict[int, list[Measurement]] = {1: [], 16: []}
     for number in range(rounds):
