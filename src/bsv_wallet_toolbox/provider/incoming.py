@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import anyio
-import anyio.to_process
 
 from bsv_wallet_toolbox.errors import (
-    WERR_INTERNAL,
     WERR_INVALID_MERKLE_ROOT,
     WERR_INVALID_PARAMETER,
     WalletError,
@@ -16,6 +14,7 @@ from bsv_wallet_toolbox.errors import (
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.services import ChainTracker
 from bsv_wallet_toolbox.provider.proof_check import check_proof
+from bsv_wallet_toolbox.provider.script_process import verify_in_process
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.spv import needed_roots, verify_beef
 
@@ -80,13 +79,9 @@ async def verify_with_roots(beef: Beef, txid: str, valid: frozenset[tuple[str, i
         return
     try:
         with anyio.fail_after(SECONDS):
-            await anyio.to_process.run_sync(
-                _verify_bytes, beef.to_atomic(txid), txid, valid, parameter, cancellable=True
-            )
+            await verify_in_process(beef.to_atomic(txid), txid, valid, parameter)
     except TimeoutError:
         raise WERR_INVALID_PARAMETER(parameter, f"a BEEF that is verified within {SECONDS:.0f} seconds") from None
-    except anyio.BrokenWorkerProcess:
-        raise WERR_INTERNAL("The process that verifies scripts has died; try again.") from None
 
 
 def _cost(beef: Beef, txid: str) -> tuple[int, int]:
@@ -103,7 +98,3 @@ def _cost(beef: Beef, txid: str) -> tuple[int, int]:
 
 def _membership(valid: frozenset[tuple[str, int]] | None) -> Callable[[str, int], bool]:
     return lambda root, height: valid is None or (root, height) in valid
-
-
-def _verify_bytes(raw: bytes, txid: str, valid: frozenset[tuple[str, int]] | None, parameter: str) -> None:
-    verify_beef(Beef.parse(raw, parameter), txid, _membership(valid), parameter=parameter)
