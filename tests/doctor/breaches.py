@@ -35,22 +35,85 @@ def change(path: Path, sql: str) -> None:
         db.close()
 
 
-BREACHES = [
-    # structure
-    Breach(
-        "a reference to no row",
-        f"UPDATE outputs SET basketId = 99 WHERE outputId = {TOKEN}",
-        ("structure", "outputs", TOKEN),
+KEYS = {
+    "outputs": "outputId",
+    "proven_tx_reqs": "provenTxReqId",
+    "proven_txs": "provenTxId",
+    "transactions": "transactionId",
+}
+SECOND_USER = f"INSERT INTO users VALUES ('{NOW}', '{NOW}', 2, '02{STRANGE}', 'store')"
+NO_JOB = f"DELETE FROM bwt_jobs WHERE provenTxReqId = {SENDING_REQ}"
+
+
+def changed(table: str, row: int, values: str) -> str:
+    return f"UPDATE {table} SET {values} WHERE {KEYS[table]} = {row}"
+
+
+def doubled(table: str, row: int, unique: str, columns: str) -> str:
+    """A second row with the same ``columns``, which the index of the ``unique`` ones forbids."""
+    return f"""DROP INDEX {table}_{unique}_unique;
+        INSERT INTO {table} ({columns}) SELECT {columns} FROM {table} WHERE {KEYS[table]} = {row}"""
+
+
+# One row is changed, and one finding is about that row.
+CHANGED_ROWS = [
+    ("structure", "a reference to no row", "outputs", TOKEN, "basketId = 99"),
+    ("structure", "a date in SQLite's own form", "transactions", PROVEN, "created_at = '2023-11-14 22:13:20'"),
+    ("structure", "a custom output in the default basket", "outputs", TOKEN, "basketId = 1"),
+    ("structure", "a status that does not exist", "proven_tx_reqs", FREED_REQ, "status = 'lost'"),
+    ("structure", "an output that names another transaction", "outputs", PAYMENT, f"txid = '{STRANGE}'"),
+    ("structure", "bytes of another hash", "proven_tx_reqs", PROVEN_REQ, "rawTx = x'00'"),
+    ("structure", "another amount than in the transaction", "outputs", PAYMENT, "satoshis = 1001"),
+    ("structure", "another script than in the transaction", "outputs", PAYMENT, "lockingScript = x'51'"),
+    ("structure", "a script at another place", "outputs", PAYMENT, "scriptOffset = scriptOffset + 1"),
+    ("structure", "a script that stands nowhere", "outputs", PAYMENT, "lockingScript = NULL, scriptOffset = NULL"),
+    ("structure", "an output that the transaction does not have", "outputs", PAYMENT, "vout = 99"),
+    ("I3", "a spendable output of a failed transaction", "outputs", FAILED_OUTPUT, "spendable = 1"),
+    ("I3", "an action built on a failed one", "outputs", FAILED_OUTPUT, f"spentBy = {UNSIGNED}"),
+    ("I4", "completed without a proof", "transactions", PROVEN, "provenTxId = NULL"),
+    ("I4", "a proof of what is not completed", "transactions", PROVEN, "status = 'unproven'"),
+    ("I4", "a req completed without a proof", "proven_tx_reqs", PROVEN_REQ, "provenTxId = NULL"),
+    ("I4", "the proof of another", "transactions", PROVEN, "provenTxId = 1"),
+    ("I4", "a req with the proof of another", "proven_tx_reqs", PROVEN_REQ, "provenTxId = 1"),
+    (
+        "I4",
+        "a completed req of a transaction that is not",
+        "transactions",
+        PROVEN,
+        "status = 'unproven', provenTxId = NULL",
     ),
+    ("I4", "a proof that is no path", "proven_txs", 2, "merklePath = x'00'"),
+    ("I4", "a proof of text", "proven_txs", 2, "merklePath = 'text'"),
+    (
+        "I4",
+        "the path of another",
+        "proven_txs",
+        2,
+        "merklePath = (SELECT merklePath FROM proven_txs WHERE provenTxId = 1)",
+    ),
+    ("I4", "another root than the path gives", "proven_txs", 2, f"merkleRoot = '{STRANGE}'"),
+    ("I4", "another height than that of the path", "proven_txs", 2, "height = height + 1"),
+    ("I4", "another position than that of the path", "proven_txs", 2, '"index" = "index" + 1'),
+    ("I5", "a coin written off without evidence", "outputs", COIN, "spendable = 0"),
+    (
+        "I6",
+        "a broadcast intended afterwards",
+        "proven_tx_reqs",
+        UNPROVEN_REQ,
+        "created_at = '2999-01-01T00:00:00.000Z'",
+    ),
+]
+
+BREACHES = [
+    *(
+        Breach(name, changed(table, row, values), (invariant, table, row))
+        for invariant, name, table, row, values in CHANGED_ROWS
+    ),
+    # structure
     Breach(
         "a row of ours that refers to no row",
         f"INSERT INTO bwt_requests VALUES (1, 'app', 'key', x'00', 99, '{{}}', '{NOW}')",
         ("structure", "bwt_requests", "1/app/key"),
-    ),
-    Breach(
-        "a date in SQLite's own form",
-        f"UPDATE transactions SET created_at = '2023-11-14 22:13:20' WHERE transactionId = {PROVEN}",
-        ("structure", "transactions", PROVEN),
     ),
     Breach(
         "a date of a row without an id",
@@ -62,21 +125,7 @@ BREACHES = [
         f"INSERT INTO monitor_events VALUES ('{NOW}', '{NOW}', 9007199254740992, 'tick', NULL)",
         ("structure", "monitor_events", 2**53),
     ),
-    Breach(
-        "a user without a default basket",
-        f"INSERT INTO users VALUES ('{NOW}', '{NOW}', 2, '02{STRANGE}', 'store')",
-        ("structure", "users", 2),
-    ),
-    Breach(
-        "a custom output in the default basket",
-        f"UPDATE outputs SET basketId = 1 WHERE outputId = {TOKEN}",
-        ("structure", "outputs", TOKEN),
-    ),
-    Breach(
-        "a status that does not exist",
-        f"UPDATE proven_tx_reqs SET status = 'lost' WHERE provenTxReqId = {FREED_REQ}",
-        ("structure", "proven_tx_reqs", FREED_REQ),
-    ),
+    Breach("a user without a default basket", SECOND_USER, ("structure", "users", 2)),
     Breach(
         "a transaction status that does not exist",
         f"""INSERT INTO transactions (created_at, updated_at, userId, status, reference, isOutgoing)
@@ -84,17 +133,11 @@ BREACHES = [
         ("structure", "transactions", 8),
     ),
     Breach(
-        "an output that names another transaction",
-        f"UPDATE outputs SET txid = '{STRANGE}' WHERE outputId = {PAYMENT}",
-        ("structure", "outputs", PAYMENT),
-    ),
-    Breach(
         "an output of another user",
-        f"""INSERT INTO users
-            VALUES ('{NOW}', '{NOW}', 2, '02{STRANGE}', 'store');
+        f"""{SECOND_USER};
             INSERT INTO output_baskets (created_at, updated_at, userId, name)
             VALUES ('{NOW}', '{NOW}', 2, 'default');
-            UPDATE outputs SET userId = 2 WHERE outputId = {TOKEN}""",
+            {changed("outputs", TOKEN, "userId = 2")}""",
         ("structure", "outputs", TOKEN),
     ),
     Breach(
@@ -106,52 +149,19 @@ BREACHES = [
     ),
     Breach(
         "two reqs of one txid",
-        f"""DROP INDEX proven_tx_reqs_txid_unique;
-            INSERT INTO proven_tx_reqs (created_at, updated_at, status, txid, rawTx)
-            SELECT created_at, updated_at, status, txid, rawTx FROM proven_tx_reqs
-            WHERE provenTxReqId = {FREED_REQ}""",
+        doubled("proven_tx_reqs", FREED_REQ, "txid", "created_at, updated_at, status, txid, rawTx"),
         ("structure", "proven_tx_reqs", FREED_REQ),
     ),
     Breach(
         "bytes that are gone",
-        f"UPDATE proven_tx_reqs SET rawTx = NULL WHERE provenTxReqId = {SENDING_REQ}",
+        changed("proven_tx_reqs", SENDING_REQ, "rawTx = NULL"),
         ("structure", "transactions", SENDING),
-    ),
-    Breach(
-        "bytes of another hash",
-        f"UPDATE proven_tx_reqs SET rawTx = x'00' WHERE provenTxReqId = {PROVEN_REQ}",
-        ("structure", "proven_tx_reqs", PROVEN_REQ),
     ),
     Breach(
         "bytes that are no transaction",
         f"""INSERT INTO proven_tx_reqs (created_at, updated_at, status, txid, rawTx)
             VALUES ('{NOW}', '{NOW}', 'invalid', '{txid_of(b"nothing")}', x'{b"nothing".hex()}')""",
         ("structure", "proven_tx_reqs", 6),
-    ),
-    Breach(
-        "another amount than in the transaction",
-        f"UPDATE outputs SET satoshis = 1001 WHERE outputId = {PAYMENT}",
-        ("structure", "outputs", PAYMENT),
-    ),
-    Breach(
-        "another script than in the transaction",
-        f"UPDATE outputs SET lockingScript = x'51' WHERE outputId = {PAYMENT}",
-        ("structure", "outputs", PAYMENT),
-    ),
-    Breach(
-        "a script at another place",
-        f"UPDATE outputs SET scriptOffset = scriptOffset + 1 WHERE outputId = {PAYMENT}",
-        ("structure", "outputs", PAYMENT),
-    ),
-    Breach(
-        "a script that stands nowhere",
-        f"UPDATE outputs SET lockingScript = NULL, scriptOffset = NULL WHERE outputId = {PAYMENT}",
-        ("structure", "outputs", PAYMENT),
-    ),
-    Breach(
-        "an output that the transaction does not have",
-        f"UPDATE outputs SET vout = 99 WHERE outputId = {PAYMENT}",
-        ("structure", "outputs", PAYMENT),
     ),
     Breach(
         "a chain that does not exist",
@@ -166,118 +176,50 @@ BREACHES = [
     ),
     Breach(
         "two proofs of one txid",
-        """DROP INDEX proven_txs_txid_unique;
-            INSERT INTO proven_txs (created_at, updated_at, txid, height, "index", merklePath, blockHash, merkleRoot)
-            SELECT created_at, updated_at, txid, height, "index", merklePath, blockHash, merkleRoot FROM proven_txs
-            WHERE provenTxId = 2""",
+        doubled(
+            "proven_txs",
+            2,
+            "txid",
+            'created_at, updated_at, txid, height, "index", merklePath, blockHash, merkleRoot',
+        ),
         ("structure", "proven_txs", 2),
     ),
     Breach(
         "one output twice",
-        f"""DROP INDEX outputs_transactionid_vout_userid_unique;
-            INSERT INTO outputs (created_at, updated_at, userId, transactionId, spendable, vout, satoshis, providedBy,
-                purpose, type, txid, lockingScript)
-            SELECT created_at, updated_at, userId, transactionId, spendable, vout, satoshis, providedBy,
-                purpose, type, txid, lockingScript FROM outputs WHERE outputId = {PAYMENT}""",
+        doubled(
+            "outputs",
+            PAYMENT,
+            "transactionid_vout_userid",
+            """created_at, updated_at, userId, transactionId, spendable, vout, satoshis, providedBy, purpose, type,
+                txid, lockingScript""",
+        ),
         ("structure", "outputs", PAYMENT),
     ),
     # I2
     Breach(
         "a coin that a row gives to another than its bytes",
-        f"UPDATE outputs SET spentBy = {UNPROVEN} WHERE outputId = {SPENT_COIN}",
+        changed("outputs", SPENT_COIN, f"spentBy = {UNPROVEN}"),
         ("I2", "outputs", SPENT_COIN),
         ("I5", "outputs", SPENT_COIN),
     ),
     # I3
     Breach(
         "a spendable coin that is spent",
-        f"UPDATE outputs SET spendable = 1 WHERE outputId = {RESERVED_COIN}",
+        changed("outputs", RESERVED_COIN, "spendable = 1"),
         ("I3", "outputs", RESERVED_COIN),
         ("I7", "users", 1),
         ("I7", "users", 1),
     ),
     Breach(
         "a spendable coin that the bytes of a transaction spend",
-        f"UPDATE outputs SET spendable = 1, spentBy = NULL WHERE outputId = {SPENT_COIN}",
+        changed("outputs", SPENT_COIN, "spendable = 1, spentBy = NULL"),
         ("I3", "outputs", SPENT_COIN),
         ("I7", "users", 1),
-    ),
-    Breach(
-        "a spendable output of a failed transaction",
-        f"UPDATE outputs SET spendable = 1 WHERE outputId = {FAILED_OUTPUT}",
-        ("I3", "outputs", FAILED_OUTPUT),
     ),
     Breach(
         "a spendable coin that is held",
         f"INSERT INTO bwt_holds VALUES ({COIN}, 'awaitingEvidence', NULL, '{NOW}')",
         ("I3", "outputs", COIN),
-    ),
-    Breach(
-        "an action built on a failed one",
-        f"UPDATE outputs SET spentBy = {UNSIGNED} WHERE outputId = {FAILED_OUTPUT}",
-        ("I3", "outputs", FAILED_OUTPUT),
-    ),
-    # I4
-    Breach(
-        "completed without a proof",
-        f"UPDATE transactions SET provenTxId = NULL WHERE transactionId = {PROVEN}",
-        ("I4", "transactions", PROVEN),
-    ),
-    Breach(
-        "a proof of what is not completed",
-        f"UPDATE transactions SET status = 'unproven' WHERE transactionId = {PROVEN}",
-        ("I4", "transactions", PROVEN),
-    ),
-    Breach(
-        "a req completed without a proof",
-        f"UPDATE proven_tx_reqs SET provenTxId = NULL WHERE provenTxReqId = {PROVEN_REQ}",
-        ("I4", "proven_tx_reqs", PROVEN_REQ),
-    ),
-    Breach(
-        "the proof of another",
-        f"UPDATE transactions SET provenTxId = 1 WHERE transactionId = {PROVEN}",
-        ("I4", "transactions", PROVEN),
-    ),
-    Breach(
-        "a req with the proof of another",
-        f"UPDATE proven_tx_reqs SET provenTxId = 1 WHERE provenTxReqId = {PROVEN_REQ}",
-        ("I4", "proven_tx_reqs", PROVEN_REQ),
-    ),
-    Breach(
-        "a completed req of a transaction that is not",
-        f"UPDATE transactions SET status = 'unproven', provenTxId = NULL WHERE transactionId = {PROVEN}",
-        ("I4", "transactions", PROVEN),
-    ),
-    Breach(
-        "a proof that is no path",
-        "UPDATE proven_txs SET merklePath = x'00' WHERE provenTxId = 2",
-        ("I4", "proven_txs", 2),
-    ),
-    Breach(
-        "a proof of text",
-        "UPDATE proven_txs SET merklePath = 'text' WHERE provenTxId = 2",
-        ("I4", "proven_txs", 2),
-    ),
-    Breach(
-        "the path of another",
-        """UPDATE proven_txs SET merklePath = (SELECT merklePath FROM proven_txs WHERE provenTxId = 1)
-            WHERE provenTxId = 2""",
-        ("I4", "proven_txs", 2),
-    ),
-    Breach(
-        "another root than the path gives",
-        f"UPDATE proven_txs SET merkleRoot = '{STRANGE}' WHERE provenTxId = 2",
-        ("I4", "proven_txs", 2),
-    ),
-    Breach(
-        "another height than that of the path",
-        "UPDATE proven_txs SET height = height + 1 WHERE provenTxId = 2",
-        ("I4", "proven_txs", 2),
-    ),
-    Breach(
-        "another position than that of the path",
-        'UPDATE proven_txs SET "index" = "index" + 1 WHERE provenTxId = 2',
-        ("I4", "proven_txs", 2),
     ),
     # I5
     Breach(
@@ -287,20 +229,10 @@ BREACHES = [
     ),
     Breach(
         "a held coin freed on evidence from before",
-        f"""UPDATE outputs SET spendable = 1, spentBy = NULL WHERE outputId = {HELD_COIN};
-            DELETE FROM bwt_holds""",
+        changed("outputs", HELD_COIN, "spendable = 1, spentBy = NULL") + "; DELETE FROM bwt_holds",
         ("I5", "outputs", HELD_COIN),
     ),
-    Breach(
-        "a coin written off without evidence",
-        f"UPDATE outputs SET spendable = 0 WHERE outputId = {COIN}",
-        ("I5", "outputs", COIN),
-    ),
-    Breach(
-        "a coin neither freed nor held",
-        "DELETE FROM bwt_holds",
-        ("I5", "outputs", HELD_COIN),
-    ),
+    Breach("a coin neither freed nor held", "DELETE FROM bwt_holds", ("I5", "outputs", HELD_COIN)),
     Breach(
         "a held coin that is spent",
         f"INSERT INTO bwt_holds VALUES ({SPENT_COIN}, 'awaitingEvidence', {PROVEN}, '{NOW}')",
@@ -319,34 +251,23 @@ BREACHES = [
     ),
     Breach(
         "a coin that counts as spent and is not",
-        f"UPDATE outputs SET spendable = 0, spentBy = {UNPROVEN} WHERE outputId = {COIN}",
+        changed("outputs", COIN, f"spendable = 0, spentBy = {UNPROVEN}"),
         ("I5", "outputs", COIN),
         ("I7", "users", 1),
     ),
     # I6
     Breach(
-        "a broadcast intended afterwards",
-        f"UPDATE proven_tx_reqs SET created_at = '2999-01-01T00:00:00.000Z' WHERE provenTxReqId = {UNPROVEN_REQ}",
-        ("I6", "proven_tx_reqs", UNPROVEN_REQ),
-    ),
-    Breach(
         "an action under way without a req",
-        f"""DELETE FROM bwt_jobs WHERE provenTxReqId = {SENDING_REQ};
-            DELETE FROM proven_tx_reqs WHERE provenTxReqId = {SENDING_REQ}""",
+        f"{NO_JOB}; DELETE FROM proven_tx_reqs WHERE provenTxReqId = {SENDING_REQ}",
         ("I6", "transactions", SENDING),
         ("structure", "transactions", SENDING),
     ),
     Breach(
         "an action under way whose req has ended",
-        f"""DELETE FROM bwt_jobs WHERE provenTxReqId = {SENDING_REQ};
-            UPDATE proven_tx_reqs SET status = 'invalid' WHERE provenTxReqId = {SENDING_REQ}""",
+        f"{NO_JOB}; " + changed("proven_tx_reqs", SENDING_REQ, "status = 'invalid'"),
         ("I6", "transactions", SENDING),
     ),
-    Breach(
-        "an action under way that no job moves",
-        f"DELETE FROM bwt_jobs WHERE provenTxReqId = {SENDING_REQ}",
-        ("I6", "proven_tx_reqs", SENDING_REQ),
-    ),
+    Breach("an action under way that no job moves", NO_JOB, ("I6", "proven_tx_reqs", SENDING_REQ)),
     Breach(
         "a job of the wrong kind",
         f"UPDATE bwt_jobs SET kind = 'prove' WHERE provenTxReqId = {SENDING_REQ}",
@@ -360,12 +281,12 @@ BREACHES = [
     # I7
     Breach(
         "an action that says another amount",
-        f"UPDATE transactions SET satoshis = satoshis + 1 WHERE transactionId = {PROVEN}",
+        changed("transactions", PROVEN, "satoshis = satoshis + 1"),
         ("I7", "users", 1),
     ),
     Breach(
         "change that can't be spent as change",
-        f"UPDATE outputs SET derivationPrefix = NULL WHERE outputId = {COIN}",
+        changed("outputs", COIN, "derivationPrefix = NULL"),
         ("I7", "users", 1),
         ("I7", "users", 1),
     ),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
@@ -14,37 +12,7 @@ from bsv_wallet_toolbox.storage.users import UserScope
 __all__ = ["label_transaction", "tag_outputs"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Naming:
-    """The statements of one kind of name: labels and tags differ in their tables only."""
-
-    find: Statement
-    insert: Statement
-    revive: Statement
-    find_map: Statement
-    insert_map: Statement
-    revive_map: Statement
-
-
-_LABELS = _Naming(
-    statements.FIND_LABELS,
-    statements.INSERT_LABEL,
-    statements.REVIVE_LABEL,
-    statements.FIND_LABEL_MAP,
-    statements.INSERT_LABEL_MAP,
-    statements.REVIVE_LABEL_MAP,
-)
-_TAGS = _Naming(
-    statements.FIND_TAGS,
-    statements.INSERT_TAG,
-    statements.REVIVE_TAG,
-    statements.FIND_TAG_MAP,
-    statements.INSERT_TAG_MAP,
-    statements.REVIVE_TAG_MAP,
-)
-
-
-def _ids(tx: Transaction, scope: UserScope, naming: _Naming, names: Iterable[str]) -> dict[str, int]:
+def _ids(tx: Transaction, scope: UserScope, naming: statements.NameStatements, names: Iterable[str]) -> dict[str, int]:
     wanted = sorted(set(names))
     if not wanted:
         return {}
@@ -60,7 +28,7 @@ def _ids(tx: Transaction, scope: UserScope, naming: _Naming, names: Iterable[str
     return found
 
 
-def _map(tx: Transaction, naming: _Naming, row_id: int, of: int) -> None:
+def _map(tx: Transaction, naming: statements.NameStatements, row_id: int, of: int) -> None:
     existing = tx.one(naming.find_map, id=row_id, of=of)
     now = iso(tx.now())
     if existing is None:
@@ -70,14 +38,14 @@ def _map(tx: Transaction, naming: _Naming, row_id: int, of: int) -> None:
 
 
 def label_transaction(tx: Transaction, scope: UserScope, transaction_id: int, labels: Iterable[str]) -> None:
-    for label_id in _ids(tx, scope, _LABELS, labels).values():
-        _map(tx, _LABELS, label_id, transaction_id)
+    for label_id in _ids(tx, scope, statements.LABELS, labels).values():
+        _map(tx, statements.LABELS, label_id, transaction_id)
 
 
 def tag_outputs(tx: Transaction, scope: UserScope, tags_by_output: dict[int, Iterable[str]]) -> None:
     """Tags by output id; duplicate tags of one output count once."""
     wanted = {output_id: set(tags) for output_id, tags in tags_by_output.items()}
-    ids = _ids(tx, scope, _TAGS, set().union(*wanted.values()) if wanted else ())
+    ids = _ids(tx, scope, statements.TAGS, set().union(*wanted.values()) if wanted else ())
     for output_id, tags in wanted.items():
         for tag in sorted(tags):
-            _map(tx, _TAGS, ids[tag], output_id)
+            _map(tx, statements.TAGS, ids[tag], output_id)

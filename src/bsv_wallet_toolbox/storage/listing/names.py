@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from bsv_wallet_toolbox.brc100.actions import QueryMode
 from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.storage.statements import actions as action_statements
-from bsv_wallet_toolbox.storage.statements import listing as statements
+from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.users import UserScope
 
 __all__ = ["label_ids", "labels_of", "tag_ids", "tags_of"]
@@ -16,12 +15,12 @@ __all__ = ["label_ids", "labels_of", "tag_ids", "tags_of"]
 
 def label_ids(tx: Transaction, scope: UserScope, labels: Iterable[str], mode: QueryMode) -> list[int] | None:
     """Ids of the user's labels; None when no action can match: ``all`` needs each of them, ``any`` at least one."""
-    return _ids(tx, scope, action_statements.FIND_LABELS, labels, mode)
+    return _ids(tx, scope, statements.LABELS.find, labels, mode)
 
 
 def tag_ids(tx: Transaction, scope: UserScope, tags: Iterable[str], mode: QueryMode) -> list[int] | None:
     """Ids of the user's tags; None when no output can match: ``all`` needs each of them, ``any`` at least one."""
-    return _ids(tx, scope, action_statements.FIND_TAGS, tags, mode)
+    return _ids(tx, scope, statements.TAGS.find, tags, mode)
 
 
 def _ids(tx: Transaction, scope: UserScope, find: Statement, names: Iterable[str], mode: QueryMode) -> list[int] | None:
@@ -37,12 +36,12 @@ def _ids(tx: Transaction, scope: UserScope, find: Statement, names: Iterable[str
 
 def labels_of(tx: Transaction, scope: UserScope, transaction_ids: Collection[int]) -> Mapping[int, tuple[str, ...]]:
     """Labels by transaction id, in alphabetical order; a transaction without labels is absent."""
-    return _names(tx, scope, statements.LABELS, transaction_ids)
+    return _names(tx, scope, statements.LABELS.shown, transaction_ids)
 
 
 def tags_of(tx: Transaction, scope: UserScope, output_ids: Collection[int]) -> Mapping[int, tuple[str, ...]]:
     """Tags by output id, in alphabetical order; an output without tags is absent."""
-    return _names(tx, scope, statements.TAGS, output_ids)
+    return _names(tx, scope, statements.TAGS.shown, output_ids)
 
 
 def _names(tx: Transaction, scope: UserScope, shown: Statement, ids: Collection[int]) -> Mapping[int, tuple[str, ...]]:

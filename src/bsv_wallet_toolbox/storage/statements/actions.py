@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, insert, select, update
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, insert, select, update
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
@@ -10,10 +13,6 @@ from bsv_wallet_toolbox.storage.timestamps import touched
 
 _t = metadata.tables["transactions"]
 _o = metadata.tables["outputs"]
-_labels = metadata.tables["tx_labels"]
-_labels_map = metadata.tables["tx_labels_map"]
-_tags = metadata.tables["output_tags"]
-_tags_map = metadata.tables["output_tags_map"]
 
 INSERT_TRANSACTION = Statement(
     insert(_t).values(
@@ -206,98 +205,66 @@ CONVERT_OUTPUT = Statement(
     "convert output",
 )
 
-FIND_LABELS = Statement(
-    select(_labels.c.label, _labels.c.txLabelId, _labels.c.isDeleted).where(
-        _labels.c.userId == bindparam("user_id"), _labels.c.label.in_(values_of("names"))
-    ),
-    "find labels",
-)
 
-INSERT_LABEL = Statement(
-    insert(_labels).values(
-        created_at=bindparam("now"),
-        updated_at=bindparam("now"),
-        userId=bindparam("user_id"),
-        label=bindparam("name"),
-        isDeleted=0,
-    ),
-    "insert label",
-)
+@dataclass(frozen=True, slots=True)
+class NameStatements:
+    """Names that a user gives: labels to transactions, tags to outputs.
 
-REVIVE_LABEL = Statement(
-    update(_labels).where(_labels.c.txLabelId == bindparam("id")).values(isDeleted=0, updated_at=touched(_labels)),
-    "revive label",
-)
+    ``id`` is that of the name, ``of`` that of what is named; the map holds which name is given to what. Names and
+    entries of the map are deleted by a mark, which ``revive`` and ``revive_map`` take away.
+    """
 
-FIND_LABEL_MAP = Statement(
-    select(_labels_map.c.isDeleted).where(
-        _labels_map.c.txLabelId == bindparam("id"), _labels_map.c.transactionId == bindparam("of")
-    ),
-    "find label map",
-)
+    find: Statement
+    insert: Statement
+    revive: Statement
+    find_map: Statement
+    insert_map: Statement
+    revive_map: Statement
+    shown: Statement
+    """The names of many, deleted ones left out: for the rows of a listed page."""
 
-INSERT_LABEL_MAP = Statement(
-    insert(_labels_map).values(
-        created_at=bindparam("now"),
-        updated_at=bindparam("now"),
-        txLabelId=bindparam("id"),
-        transactionId=bindparam("of"),
-        isDeleted=0,
-    ),
-    "insert label map",
-)
 
-REVIVE_LABEL_MAP = Statement(
-    update(_labels_map)
-    .where(_labels_map.c.txLabelId == bindparam("id"), _labels_map.c.transactionId == bindparam("of"))
-    .values(isDeleted=0, updated_at=touched(_labels_map)),
-    "revive label map",
-)
+def _name_statements(kind: str, of: Column[Any], names: Table, maps: Table) -> NameStatements:
+    name, named = names.c[kind], maps.c[of.name]
+    (name_id,) = names.primary_key
+    map_id = maps.c[name_id.name]
+    is_entry = and_(map_id == bindparam("id"), named == bindparam("of"))
+    fresh = {"created_at": bindparam("now"), "updated_at": bindparam("now"), "isDeleted": 0}
 
-FIND_TAGS = Statement(
-    select(_tags.c.tag, _tags.c.outputTagId, _tags.c.isDeleted).where(
-        _tags.c.userId == bindparam("user_id"), _tags.c.tag.in_(values_of("names"))
-    ),
-    "find tags",
-)
+    def revive(table: Table, which: ColumnElement[bool], what: str) -> Statement:
+        return Statement(update(table).where(which).values(isDeleted=0, updated_at=touched(table)), f"revive {what}")
 
-INSERT_TAG = Statement(
-    insert(_tags).values(
-        created_at=bindparam("now"),
-        updated_at=bindparam("now"),
-        userId=bindparam("user_id"),
-        tag=bindparam("name"),
-        isDeleted=0,
-    ),
-    "insert tag",
-)
+    return NameStatements(
+        find=Statement(
+            select(name, name_id, names.c.isDeleted).where(
+                names.c.userId == bindparam("user_id"), name.in_(values_of("names"))
+            ),
+            f"find {kind}s",
+        ),
+        insert=Statement(
+            insert(names).values({"userId": bindparam("user_id"), kind: bindparam("name"), **fresh}),
+            f"insert {kind}",
+        ),
+        revive=revive(names, name_id == bindparam("id"), kind),
+        find_map=Statement(select(maps.c.isDeleted).where(is_entry), f"find {kind} map"),
+        insert_map=Statement(
+            insert(maps).values({name_id.name: bindparam("id"), of.name: bindparam("of"), **fresh}),
+            f"insert {kind} map",
+        ),
+        revive_map=revive(maps, is_entry, f"{kind} map"),
+        shown=Statement(
+            select(named, name)
+            .select_from(maps.join(names, name_id == map_id))
+            .where(
+                named.in_(values_of("ids")),
+                maps.c.isDeleted == 0,
+                unindexed(names.c.userId) == bindparam("user_id"),
+                names.c.isDeleted == 0,
+            ),
+            f"{kind}s of {of.table.name}",
+        ),
+    )
 
-REVIVE_TAG = Statement(
-    update(_tags).where(_tags.c.outputTagId == bindparam("id")).values(isDeleted=0, updated_at=touched(_tags)),
-    "revive tag",
-)
 
-FIND_TAG_MAP = Statement(
-    select(_tags_map.c.isDeleted).where(
-        _tags_map.c.outputTagId == bindparam("id"), _tags_map.c.outputId == bindparam("of")
-    ),
-    "find tag map",
-)
-
-INSERT_TAG_MAP = Statement(
-    insert(_tags_map).values(
-        created_at=bindparam("now"),
-        updated_at=bindparam("now"),
-        outputTagId=bindparam("id"),
-        outputId=bindparam("of"),
-        isDeleted=0,
-    ),
-    "insert tag map",
-)
-
-REVIVE_TAG_MAP = Statement(
-    update(_tags_map)
-    .where(_tags_map.c.outputTagId == bindparam("id"), _tags_map.c.outputId == bindparam("of"))
-    .values(isDeleted=0, updated_at=touched(_tags_map)),
-    "revive tag map",
-)
+LABELS = _name_statements("label", _t.c.transactionId, metadata.tables["tx_labels"], metadata.tables["tx_labels_map"])
+TAGS = _name_statements("tag", _o.c.outputId, metadata.tables["output_tags"], metadata.tables["output_tags_map"])

@@ -1,7 +1,8 @@
 """Listings: pages of outputs and actions, their exact totals, and what is shown beside the rows of a page.
 
-What is shown beside a page (tags, labels, scripts, inputs and outputs of actions) is read by lists of ids, with one
-statement each however many rows there are. Statements that come in variants stand together in a frozen dataclass.
+What is shown beside a page (scripts, inputs and outputs of actions; tags and labels stand in ``actions``) is read by
+lists of ids, with one statement each however many rows there are. Statements that come in variants stand together in a
+frozen dataclass.
 """
 
 from __future__ import annotations
@@ -32,10 +33,8 @@ __all__ = [
     "ALL_TAGS",
     "ANY_TAG",
     "EVERY_ACTION",
-    "LABELS",
     "LOCKING_SCRIPTS",
     "RAW_TRANSACTIONS",
-    "TAGS",
     "UNTAGGED",
     "WITH_ALL_LABELS",
     "WITH_ANY_LABEL",
@@ -47,9 +46,7 @@ __all__ = [
 _o = metadata.tables["outputs"]
 _t = metadata.tables["transactions"]
 _baskets = metadata.tables["output_baskets"]
-_tags = metadata.tables["output_tags"]
 _tags_map = metadata.tables["output_tags_map"]
-_labels = metadata.tables["tx_labels"]
 _labels_map = metadata.tables["tx_labels_map"]
 _p = metadata.tables["proven_txs"]
 _r = metadata.tables["proven_tx_reqs"]
@@ -230,32 +227,6 @@ WITH_ALL_LABELS = _action_statements(_with_labels(_of_all_labels), " with all la
 
 
 # What is shown beside the rows of a page
-
-TAGS = Statement(
-    select(_tags_map.c.outputId, _tags.c.tag)
-    .select_from(_tags_map)
-    .join(_tags, _tags.c.outputTagId == _tags_map.c.outputTagId)
-    .where(
-        _tags_map.c.outputId.in_(values_of("ids")),
-        _tags_map.c.isDeleted == 0,
-        unindexed(_tags.c.userId) == bindparam("user_id"),
-        _tags.c.isDeleted == 0,
-    ),
-    "tags of outputs",
-)
-
-LABELS = Statement(
-    select(_labels_map.c.transactionId, _labels.c.label)
-    .select_from(_labels_map)
-    .join(_labels, _labels.c.txLabelId == _labels_map.c.txLabelId)
-    .where(
-        _labels_map.c.transactionId.in_(values_of("ids")),
-        _labels_map.c.isDeleted == 0,
-        unindexed(_labels.c.userId) == bindparam("user_id"),
-        _labels.c.isDeleted == 0,
-    ),
-    "labels of transactions",
-)
 
 LOCKING_SCRIPTS = Statement(
     select(_o.c.outputId, _o.c.lockingScript, _o.c.scriptLength, _o.c.scriptOffset, _o.c.txid).where(
