@@ -15,10 +15,11 @@ from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.services import ChainTracker
 from bsv_wallet_toolbox.provider.proof_check import check_proof
 from bsv_wallet_toolbox.provider.script_process import verify_in_process
+from bsv_wallet_toolbox.templates.p2pkh import is_p2pkh
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.spv import needed_roots, verify_beef
 
-__all__ = ["broken_rule", "verify_incoming", "verify_with_roots"]
+__all__ = ["broken_rule", "is_cheap", "verify_incoming", "verify_with_roots"]
 
 INLINE_BYTES = 256 * 1024
 INLINE_CHECKS = 50
@@ -29,6 +30,10 @@ MAX_ROOTS = 500
 
 SECONDS = 60.0
 
+_KEY_PUSH = 34
+"""Bytes of the push of a compressed public key."""
+_MOST_PUSHED = 75
+"""Bytes that one opcode pushes without a length behind it."""
 _SIGNATURE_OPCODES = (b"\xac", b"\xad", b"\xae", b"\xaf")
 
 
@@ -73,8 +78,7 @@ async def broken_rule(beef: Beef, txid: str) -> str | None:
 
 async def verify_with_roots(beef: Beef, txid: str, valid: frozenset[tuple[str, int]] | None, parameter: str) -> None:
     """SPV verification, in this process when it is cheap. ``valid``: roots that our headers have, None for all."""
-    size, checks = _cost(beef, txid)
-    if size <= INLINE_BYTES and checks <= INLINE_CHECKS:
+    if is_cheap(beef, txid):
         verify_beef(beef, txid, _membership(valid), parameter=parameter)
         return
     try:
@@ -84,16 +88,31 @@ async def verify_with_roots(beef: Beef, txid: str, valid: frozenset[tuple[str, i
         raise WERR_INVALID_PARAMETER(parameter, f"a BEEF that is verified within {SECONDS:.0f} seconds") from None
 
 
-def _cost(beef: Beef, txid: str) -> tuple[int, int]:
-    """Bytes of the transactions whose scripts must run, and at most how many signatures they check."""
+def is_cheap(beef: Beef, txid: str) -> bool:
+    """Whether the scripts that verifying ``txid`` runs are few and small, whatever they turn out to be."""
     size = checks = 0
     for each in beef.ancestors(txid):
         view = beef.view(each)
-        if view is None:
+        if view is None or beef.merkle_path(each) is not None:
             continue
         size += len(view.raw)
-        checks += sum(view.raw.count(opcode) for opcode in _SIGNATURE_OPCODES)
-    return size, checks
+        for spent in view.inputs:
+            source = beef.view(spent.txid)
+            if source is not None and spent.vout < source.output_count:
+                checks += _most_checks(spent.unlocking_script, source.outputs[spent.vout].locking_script)
+    return size <= INLINE_BYTES and checks <= INLINE_CHECKS
+
+
+def _most_checks(unlocking_script: bytes, locking_script: bytes) -> int:
+    """At most how many signatures are checked: one where two pushes unlock P2PKH, else each byte that may ask."""
+    size = len(unlocking_script) - _KEY_PUSH - 1
+    if (
+        is_p2pkh(locking_script)
+        and 0 < size <= _MOST_PUSHED
+        and (unlocking_script[0], unlocking_script[-_KEY_PUSH]) == (size, _KEY_PUSH - 1)
+    ):
+        return 1
+    return sum(script.count(opcode) for script in (unlocking_script, locking_script) for opcode in _SIGNATURE_OPCODES)
 
 
 def _membership(valid: frozenset[tuple[str, int]] | None) -> Callable[[str, int], bool]:
