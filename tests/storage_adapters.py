@@ -15,9 +15,9 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ProcessActionArgs,
     ResultPage,
     SignAction,
-    SignedTransaction,
 )
 from bsv_wallet_toolbox.provider.user_storage import UserStorage
+from bsv_wallet_toolbox.transactions.tx import TransactionView
 
 
 class Delegate:
@@ -74,7 +74,7 @@ class TwoCommits(Delegate):
         proposal = await self.real.create_action(args, originator)
         signed = sign(proposal)
         processed = await self.real.process_action(
-            ProcessActionArgs(proposal.reference, signed.txid, signed.raw_tx, args.is_delayed)
+            ProcessActionArgs(proposal.reference, signed.txid, signed.raw, args.is_delayed)
         )
         return CreatedAction(signed.txid, signed, proposal.input_beef, processed)
 
@@ -84,7 +84,7 @@ class Hostile(Delegate):
 
     def __init__(self, real: UserStorage, tamper: Callable[[ActionProposal], ActionProposal]) -> None:
         super().__init__(real)
-        self.signed: list[SignedTransaction] = []
+        self.signed: list[TransactionView] = []
         self._tamper = tamper
 
     async def create_signed_action(
@@ -94,7 +94,7 @@ class Hostile(Delegate):
         originator: str | None = None,
         idempotency_key: str | None = None,
     ) -> CreatedAction:
-        def sign_another(proposal: ActionProposal) -> SignedTransaction:
+        def sign_another(proposal: ActionProposal) -> TransactionView:
             signed = sign(self._tamper(proposal))
             self.signed.append(signed)
             return signed

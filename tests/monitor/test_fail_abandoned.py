@@ -83,7 +83,7 @@ async def test_signing_after_the_end_is_refused(world: MonitorWorld) -> None:
         signed = sign_proposal(KeyDeriver(key_of("alice")), proposal)
         await world.idle(alice, later=LIFETIME + 1)
         with pytest.raises((WERR_INVALID_OPERATION, WERR_BAD_REQUEST)):
-            await storage.process_action(ProcessActionArgs(proposal.reference, signed.txid, signed.raw_tx, True))
+            await storage.process_action(ProcessActionArgs(proposal.reference, signed.txid, signed.raw, True))
         await world.idle(alice)
         assert world.services.posted == []
 

@@ -120,6 +120,7 @@ async def test_one_transaction_that_cannot_be_sent_does_not_stop_the_others(worl
         await world.fund(alice, 10_000, 3)
         txids = [await world.pay_nowhere(alice, 5_000) for _ in range(3)]
         await change(alice, "UPDATE proven_tx_reqs SET rawTx = NULL WHERE provenTxReqId = 1")
+    async with world.wallet("alice") as alice:
         await world.idle(alice)
         assert [await status_of(alice, txid) for txid in txids] == [SENDING, UNPROVEN, UNPROVEN]
         health = alice.monitor.health()["SendWaiting"]

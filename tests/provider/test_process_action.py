@@ -11,13 +11,13 @@ from bsv_wallet_toolbox.brc100.actions import validate_internalize_action
 from bsv_wallet_toolbox.brc100.create_action import validate_create_action
 from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
 from bsv_wallet_toolbox.interfaces.statuses import SendWithStatus
-from bsv_wallet_toolbox.interfaces.storage import ActionProposal, ProcessActionArgs, SignedTransaction
+from bsv_wallet_toolbox.interfaces.storage import ActionProposal, ProcessActionArgs
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.provider.user_storage import UserStorage
 from bsv_wallet_toolbox.transactions.beef import Beef
-from bsv_wallet_toolbox.transactions.tx import parse_transaction
+from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 from bsv_wallet_toolbox.wallet.signer import sign_proposal
 from incoming_payments import insertion_entry, internalize_args
 from wallet_file import rows
@@ -33,11 +33,11 @@ class Proposed:
     storage: UserStorage
     proposal: ActionProposal
 
-    def sign(self, proposal: ActionProposal | None = None) -> SignedTransaction:
+    def sign(self, proposal: ActionProposal | None = None) -> TransactionView:
         return sign_proposal(ALICE, proposal or self.proposal)
 
-    def args(self, signed: SignedTransaction, *, delayed: bool = True) -> ProcessActionArgs:
-        return ProcessActionArgs(self.proposal.reference, signed.txid, signed.raw_tx, delayed)
+    def args(self, signed: TransactionView, *, delayed: bool = True) -> ProcessActionArgs:
+        return ProcessActionArgs(self.proposal.reference, signed.txid, signed.raw, delayed)
 
 
 async def propose(alice: OpenWallet, **extra: Any) -> Proposed:
@@ -46,15 +46,15 @@ async def propose(alice: OpenWallet, **extra: Any) -> Proposed:
     return Proposed(storage, await storage.create_action(args))
 
 
-async def internalize_as_another_user(alice: OpenWallet, proposed: Proposed, signed: SignedTransaction) -> None:
+async def internalize_as_another_user(alice: OpenWallet, proposed: Proposed, signed: TransactionView) -> None:
     """Somebody else with an account in the same store was given the signed transaction, and takes its output in."""
     other = alice.provider.for_user(await alice.provider.find_or_insert_user(FUNDER.identity_key))
     beef = proposed.proposal.input_beef
     assert beef is not None
     shown = Beef.parse(beef.to_bytes())
-    shown.merge_transaction(signed.raw_tx)
+    shown.merge_transaction(signed.raw)
     raw = shown.to_atomic(signed.txid)
-    scripts = [output.locking_script.hex() for output in parse_transaction(signed.raw_tx).outputs]
+    scripts = [output.locking_script.hex() for output in parse_transaction(signed.raw).outputs]
     args = validate_internalize_action(internalize_args(raw, insertion_entry(scripts.index(NOWHERE))), None)
     await other.internalize_action(args, await other.verify_incoming(raw))
 
@@ -75,7 +75,7 @@ async def test_an_input_that_was_not_proposed_is_refused(world: World) -> None:
         ((vout, prefix, suffix),) = rows(path, free)
         other = replace(taken, vin=1, source_vout=vout, derivation_prefix=prefix, derivation_suffix=suffix)
         signed = proposed.sign(replace(proposed.proposal, inputs=(taken, replace(other, source_locking_script=b""))))
-        assert len(parse_transaction(signed.raw_tx).inputs) == 2
+        assert len(parse_transaction(signed.raw).inputs) == 2
         with pytest.raises(WERR_INVALID_OPERATION):
             await proposed.storage.process_action(proposed.args(signed, delayed=False))
         assert world.chain.transaction_of(signed.txid) is None
@@ -90,7 +90,7 @@ async def test_any_version_that_was_asked_for_can_be_processed(world: World, ver
         await world.fund(alice, 10_000)
         proposed = await propose(alice, version=version)
         signed = proposed.sign()
-        assert parse_transaction(signed.raw_tx).version == version
+        assert parse_transaction(signed.raw).version == version
         await proposed.storage.process_action(proposed.args(signed))
         assert statuses(world, signed.txid) == [("sending", "unsent")]
 

@@ -166,7 +166,7 @@ async def test_change_goes_to_our_own_key_whatever_script_storage_names(world: W
 
     deceived, storage = wallet_over(alice, world, name_a_script)
     await deceived.create_action(payment_to(NOWHERE, 1000))
-    view = parse_transaction(storage.signed[0].raw_tx)
+    view = parse_transaction(storage.signed[0].raw)
     assert THIEF not in [each.locking_script for each in view.outputs]
     change = seen[0].outputs[1]
     own = brc29.lock_for_self(KeyDeriver(key_of("alice")), seen[0].derivation_prefix, str(change.derivation_suffix))
@@ -179,7 +179,7 @@ async def test_the_honest_proposal_is_signed(world: World, alice: OpenWallet) ->
     created = await honest.create_action(payment_to(NOWHERE, 1000))
     view = Beef.parse(created["tx"]).view(created["txid"])
     assert view is not None
-    assert view.raw == storage.signed[0].raw_tx
+    assert view.raw == storage.signed[0].raw
 
 
 async def test_the_owner_sets_the_highest_fee(world: World) -> None:

@@ -17,6 +17,7 @@ from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import ReviewActionStatus, SendWithStatus
 from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.tx import TransactionView
 
 __all__ = [
     "ActionInput",
@@ -32,7 +33,6 @@ __all__ = [
     "ReviewActionResult",
     "SendWithResult",
     "SignAction",
-    "SignedTransaction",
     "WalletStorage",
 ]
 
@@ -96,13 +96,7 @@ class ActionProposal:
     fee: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
-    txid: str
-    raw_tx: bytes
-
-
-SignAction = Callable[[ActionProposal], SignedTransaction]
+SignAction = Callable[[ActionProposal], TransactionView]
 """Checks, builds, signs and verifies; a plain function, since a local storage runs it on its engine thread."""
 
 
@@ -144,7 +138,7 @@ class CreatedAction:
     """A committed action and what became of its broadcast."""
 
     txid: str
-    signed: SignedTransaction | None
+    signed: TransactionView | None
     """None when the same request had been carried out before; then ``beef`` holds the transaction itself too."""
     beef: Beef | None
     """What proves its inputs, None when only the txid was asked for."""

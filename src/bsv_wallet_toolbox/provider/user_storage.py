@@ -30,7 +30,6 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ReviewActionResult,
     SendWithResult,
     SignAction,
-    SignedTransaction,
 )
 from bsv_wallet_toolbox.provider.broadcast import Posted
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
@@ -52,6 +51,7 @@ from bsv_wallet_toolbox.storage.requests import Replay, RequestKey, find_replay,
 from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, find_by_txid
 from bsv_wallet_toolbox.storage.users import UserScope, default_basket
 from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.tx import TransactionView
 
 __all__ = ["DrawSource", "UserStorage"]
 
@@ -73,7 +73,7 @@ class DrawSource(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Committed:
     txid: str
-    signed: SignedTransaction | None
+    signed: TransactionView | None
     beef: Beef | None
     replayed: TransactionRow | None = None
 
@@ -110,7 +110,9 @@ class UserStorage:
         the action goes its way. The same ``idempotency_key`` with the same arguments is carried out once.
         """
         request = _request(idempotency_key, originator, "createAction", args.to_json)
-        return await self._store.tasks.run(lambda mark: self._create_signed(args, sign, originator, request, mark))
+        # What a delayed action still needs after its commit, the monitor does.
+        run = self._store.tasks.run_until_commit if args.is_delayed else self._store.tasks.run
+        return await run(lambda mark: self._create_signed(args, sign, originator, request, mark))
 
     async def _create_signed(
         self,
@@ -131,7 +133,7 @@ class UserStorage:
             signed = sign(planned.proposal)
             mark.check()
             transaction_id = insert_signed(tx, scope, args, planned, store.policy, originator or "", signed)
-            insert_req(tx, signed.txid, signed.raw_tx, EMPTY_BEEF, transaction_id, claimed_by=claimed_by)
+            insert_req(tx, signed.txid, signed.raw, EMPTY_BEEF, transaction_id, claimed_by=claimed_by)
             record_request(tx, scope, request, transaction_id)
             return _Committed(signed.txid, signed, planned.proposal.input_beef)
 
@@ -143,6 +145,8 @@ class UserStorage:
                 before_commit=Failpoint.CREATE_BEFORE_COMMIT,
                 after_commit=Failpoint.CREATE_AFTER_COMMIT,
             )
+        if done.signed is not None:
+            store.cache.remember(done.signed)
         if done.replayed is not None:
             result = _result_of_status(done.txid, done.replayed.status)
         else:

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
@@ -42,20 +43,22 @@ EMPTY_BEEF = Beef().to_bytes()
 _EPOCH = "proofEpoch"
 _ORPHANINGS = "orphanings"
 _CACHE_BYTES = 64 * 1024 * 1024
+_SOURCE_BYTES = 1000
+"""What a source takes beside its bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A transaction that others build on: proven by a path, or with its parents still to be proven."""
 
     view: TransactionView
     merkle_path: MerklePath | None
     outside: bytes | None
     """BEEF of ancestors that came from elsewhere and have no rows of their own."""
+    size: int
 
     @property
-    def size(self) -> int:
-        return len(self.view.raw) + len(self.outside or b"") + 1000
+    def parents(self) -> tuple[str, ...]:
+        return () if self.merkle_path is not None else self.view.source_txids
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +81,49 @@ class AncestryCache:
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, epoch: str, txids: Iterable[str]) -> dict[str, Source]:
+    def walk(self, epoch: str, txids: Iterable[str], seen: set[str]) -> tuple[dict[str, Source], list[str]]:
+        """From ``txids`` up to proven ones, not through ``seen``, which grows: what is here, and what is not."""
+        found: dict[str, Source] = {}
+        absent: list[str] = []
+        pending = [txid for txid in txids if txid not in seen]
         with self._lock:
             if epoch != self._epoch:
                 self._sources.clear()
                 self._bytes, self._epoch = 0, epoch
-            found = {}
-            for txid in txids:
-                source = self._sources.get(txid)
-                if source is not None:
-                    self._sources.move_to_end(txid)
-                    found[txid] = source
-            return found
+            sources = self._sources
+            while pending:
+                txid = pending.pop()
+                if txid in seen:
+                    continue
+                seen.add(txid)
+                source = sources.get(txid)
+                if source is None:
+                    absent.append(txid)
+                    continue
+                sources.move_to_end(txid)
+                found[txid] = source
+                if source.merkle_path is None:
+                    pending += source.view.source_txids
+        return found, absent
 
     def put(self, epoch: str, sources: dict[str, Source]) -> None:
         with self._lock:
-            if epoch != self._epoch:
-                return
-            for txid, source in sources.items():
-                if txid not in self._sources:
-                    self._sources[txid] = source
-                    self._bytes += source.size
-            while self._bytes > self._max_bytes:
-                _, dropped = self._sources.popitem(last=False)
-                self._bytes -= dropped.size
+            if epoch == self._epoch:
+                self._add(sources)
+
+    def remember(self, view: TransactionView) -> None:
+        """An action of ours was committed; the next one is likely to build on it."""
+        with self._lock:
+            self._add({view.txid: Source(view, None, None, len(view.raw) + _SOURCE_BYTES)})
+
+    def _add(self, sources: dict[str, Source]) -> None:
+        for txid, source in sources.items():
+            if txid not in self._sources:
+                self._sources[txid] = source
+                self._bytes += source.size
+        while self._bytes > self._max_bytes:
+            _, dropped = self._sources.popitem(last=False)
+            self._bytes -= dropped.size
 
 
 def move_proof_epoch(tx: Transaction) -> None:
@@ -152,34 +174,29 @@ def beef_of(
     """
     epoch = local_setting(tx, _EPOCH) or "0"
     beef = Beef()
-    for txid in known_txids:
-        if txid in txids:
-            beef.merge_txid_only(txid)
-    missing: list[str] = []
+    named = {txid for txid in txids if txid in known_txids}
     seen = set(known_txids)
+    missing: list[str] = []
     size = 0
-    pending = [txid for txid in dict.fromkeys(txids) if txid not in seen]
+    pending: Collection[str] = txids
     while pending:
-        seen.update(pending)
-        sources = _sources(tx, pending, cache, epoch)
-        parents: dict[str, None] = {}
-        for txid in pending:
-            source = sources.get(txid)
-            if source is None:
-                missing.append(txid)
-                continue
-            size += source.size
-            beef.merge_transaction(source.view, source.merkle_path)
-            if source.merkle_path is None:
-                parents.update(dict.fromkeys(source.view.source_txids))
-                if source.outside is not None:
-                    beef.merge(Beef.parse(source.outside, "inputBEEF"))
+        found, absent = cache.walk(epoch, pending, seen)
+        read = _read_sources(tx, absent) if absent else {}
+        cache.put(epoch, read)
+        missing += [txid for txid in absent if txid not in read]
+        sources = [*found.values(), *read.values()]
+        size += sum(source.size for source in sources)
         if size > BEEF_LIMITS.max_bytes or len(seen) > BEEF_LIMITS.max_transactions:
             raise WERR_INVALID_PARAMETER("inputs", "provable within the limits of a BEEF; wait for a block")
-        for parent in parents:
-            if parent in known_txids:
-                beef.merge_txid_only(parent)
-        pending = [parent for parent in parents if parent not in seen]
+        for source in sources:
+            beef.merge_transaction(source.view, source.merkle_path)
+            if source.merkle_path is None and source.outside is not None:
+                beef.merge(Beef.parse(source.outside, "inputBEEF"))
+            if known_txids:
+                named.update(parent for parent in source.parents if parent in known_txids)
+        pending = [parent for source in read.values() for parent in source.parents]
+    for txid in sorted(named):
+        beef.merge_txid_only(txid)
     for txid in missing:
         if beef.view(txid) is None:
             raise _missing(tx, beef, txid)
@@ -201,13 +218,9 @@ def _missing(tx: Transaction, beef: Beef, txid: str) -> WERR_INVALID_PARAMETER:
     return WERR_INVALID_PARAMETER("txid", f"known to storage. {txid} is not known.")
 
 
-def _sources(tx: Transaction, txids: list[str], cache: AncestryCache, epoch: str) -> dict[str, Source]:
-    found = cache.get(epoch, txids)
-    wanted = [txid for txid in txids if txid not in found]
-    if not wanted:
-        return found
+def _read_sources(tx: Transaction, txids: list[str]) -> dict[str, Source]:
     read: dict[str, Source] = {}
-    for txid, raw_tx, merkle_path, input_beef in tx.rows(statements.SOURCES, txids=wanted):
+    for txid, raw_tx, merkle_path, input_beef in tx.rows(statements.SOURCES, txids=txids):
         known = read.get(txid)
         if raw_tx is None or (known is not None and known.merkle_path is not None):
             continue
@@ -215,6 +228,6 @@ def _sources(tx: Transaction, txids: list[str], cache: AncestryCache, epoch: str
         outside = input_beef if input_beef and input_beef != EMPTY_BEEF else None
         if outside is None and known is not None:
             outside = known.outside
-        read[txid] = Source(known.view if known is not None else parse_transaction(raw_tx), path, outside)
-    cache.put(epoch, read)
-    return {**found, **read}
+        view = known.view if known is not None else parse_transaction(raw_tx)
+        read[txid] = Source(view, path, outside, len(raw_tx) + len(outside or b"") + _SOURCE_BYTES)
+    return read

@@ -21,7 +21,6 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ActionProposal,
     OutputPurpose,
     ProvidedBy,
-    SignedTransaction,
 )
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
 from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, AncestryCache, beef_of
@@ -40,7 +39,7 @@ from bsv_wallet_toolbox.transactions.funding import (
     shuffle_vouts,
 )
 from bsv_wallet_toolbox.transactions.sizes import transaction_size
-from bsv_wallet_toolbox.transactions.tx import OutputView, parse_transaction
+from bsv_wallet_toolbox.transactions.tx import OutputView, TransactionView
 
 __all__ = [
     "ActionPolicy",
@@ -223,12 +222,12 @@ def insert_signed(
     planned: PlannedAction,
     policy: ActionPolicy,
     originator: str,
-    signed: SignedTransaction,
+    signed: TransactionView,
 ) -> int:
     """The one commit of a local action: signed, its coins spent, on its way to the network (its req comes beside)."""
     row = _transaction_row(scope, args, planned, TransactionStatus.SENDING, tx.now())
     row |= {"txid": signed.txid, "input_beef": None}
-    views = parse_transaction(signed.raw_tx).outputs
+    views = signed.outputs
     if len(views) != len(planned.proposal.outputs):
         raise WERR_INTERNAL("The signed transaction has not the outputs that were proposed.")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.transactions.hashes import display, is_txid, natural
@@ -48,8 +49,7 @@ class BeefLimits:
 BEEF_LIMITS = BeefLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class BeefTx:
+class BeefTx(NamedTuple):
     """An entry: ``raw`` is None for one known by its txid only; ``bump_index`` is None while it is not proven.
 
     ``bump_index`` tells which entries of one container share a block; it is not the index in any serialised form.
@@ -167,9 +167,11 @@ class Beef:
         txid = view.txid
         entry = self._transactions.get(txid)
         if merkle_path is not None:
-            if not merkle_path.contains(txid):
-                raise WERR_INVALID_PARAMETER("merklePath", f"a proof of {txid}")
-            bump = self._add_bump(merkle_path.flagging((txid,)))
+            if not merkle_path.flags(txid):
+                if not merkle_path.contains(txid):
+                    raise WERR_INVALID_PARAMETER("merklePath", f"a proof of {txid}")
+                merkle_path = merkle_path.flagging((txid,))
+            bump = self._add_bump(merkle_path)
         elif entry is not None and entry.raw is not None:
             return txid
         else:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.transactions.hashes import display, is_txid, natural, sha256d
+from bsv_wallet_toolbox.transactions.hashes import display, natural, sha256d
 from bsv_wallet_toolbox.transactions.wire import read_varint, write_varint
 
 __all__ = ["MAX_LEVELS", "MerklePath", "merkle_root"]
@@ -50,7 +50,7 @@ class MerklePath:
         self._tree = _complete(self._levels, parameter)
         self.root = display(self._tree[-1][0] or b"")
         leaves = sorted(self._levels[0].items(), reverse=True)
-        self._offsets = {leaf: offset for offset, leaf in leaves if leaf is not None}
+        self._offsets = {display(leaf): offset for offset, leaf in leaves if leaf is not None}
         self.raw = raw if raw is not None else _serialize(block_height, self._levels, self._flagged)
 
     @classmethod
@@ -131,11 +131,11 @@ class MerklePath:
 
     def contains(self, txid: str) -> bool:
         """True when ``txid`` is a leaf of level 0, flagged or not."""
-        return is_txid(txid) and natural(txid) in self._offsets
+        return txid in self._offsets
 
     def index_of(self, txid: str) -> int:
         """Position of the transaction in its block; WERR_INVALID_PARAMETER when the path does not hold it."""
-        offset = self._offsets.get(natural(txid))
+        offset = self._offsets.get(txid)
         if offset is None:
             raise WERR_INVALID_PARAMETER("txid", f"proven by the Merkle path, which does not hold {txid}")
         return offset
@@ -159,7 +159,7 @@ class MerklePath:
 
     def flags(self, txid: str) -> bool:
         """True when ``txid`` is a leaf of level 0 that is marked as one the path is about."""
-        return self.contains(txid) and self._offsets[natural(txid)] in self._flagged
+        return self._offsets.get(txid) in self._flagged
 
     def flagging(self, txids: Iterable[str]) -> MerklePath:
         """This path with these leaves flagged too; itself when they are. Errors as :meth:`index_of`."""

@@ -7,7 +7,6 @@ structure was checked. Satoshis are ``int``; ``txid`` is display hex, ``txid_byt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
 from typing import NamedTuple
@@ -23,6 +22,7 @@ __all__ = [
     "SIGHASH_FORKID",
     "SIGHASH_NONE",
     "SIGHASH_SINGLE",
+    "Draft",
     "InputSpec",
     "InputView",
     "OutputSpec",
@@ -300,8 +300,7 @@ def _read_outputs(
     return marks, pos
 
 
-@dataclass(frozen=True, slots=True)
-class InputSpec:
+class InputSpec(NamedTuple):
     """An input to write; ``txid`` is display hex."""
 
     txid: str
@@ -310,36 +309,76 @@ class InputSpec:
     sequence: int = _FINAL
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSpec:
+class OutputSpec(NamedTuple):
     satoshis: int
     locking_script: bytes
+
+
+class Draft:
+    """A transaction whose inputs are yet to be unlocked: what all their signatures commit to is made once.
+
+    WERR_INVALID_PARAMETER names the field that is out of range.
+    """
+
+    __slots__ = ("_lock_time", "_midstates", "_outpoints", "_output_count", "_outputs", "_sequences", "_version")
+
+    def __init__(
+        self, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec], version: int = 1, lock_time: int = 0
+    ) -> None:
+        self._version = _uint32("version", version)
+        self._lock_time = _uint32("lockTime", lock_time)
+        self._outpoints = [natural(txid, "inputs.txid") + _uint32("inputs.vout", vout) for txid, vout, _, _ in inputs]
+        self._sequences = [_uint32("inputs.sequence", spec.sequence) for spec in inputs]
+        self._output_count = write_varint(len(outputs))
+        self._outputs = b"".join([_serialized(output) for output in outputs])
+        self._midstates: tuple[bytes, bytes, bytes] | None = None
+
+    def signature_hash(self, vin: int, satoshis: int, locking_script: bytes) -> bytes:
+        """As :func:`signature_hash` under ALL and FORKID."""
+        if self._midstates is None:
+            self._midstates = (
+                sha256d(b"".join(self._outpoints)),
+                sha256d(b"".join(self._sequences)),
+                sha256d(self._outputs),
+            )
+        return sha256d(
+            _preimage(
+                self._version,
+                self._midstates,
+                self._outpoints[vin],
+                locking_script,
+                satoshis,
+                self._sequences[vin],
+                self._lock_time,
+                SIGHASH_ALL | SIGHASH_FORKID,
+            )
+        )
+
+    def unlocked(self, unlocking_scripts: Sequence[bytes]) -> bytes:
+        """The raw transaction with these scripts, one per input."""
+        parts = [self._version, write_varint(len(self._outpoints))]
+        for outpoint, script, sequence in zip(self._outpoints, unlocking_scripts, self._sequences, strict=True):
+            parts += (outpoint, write_varint(len(script)), script, sequence)
+        parts += (self._output_count, self._outputs, self._lock_time)
+        return b"".join(parts)
 
 
 def build_transaction(
     inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec], version: int = 1, lock_time: int = 0
 ) -> bytes:
     """Serialise a transaction; WERR_INVALID_PARAMETER names the field that is out of range."""
-    parts = [_uint32("version", version), write_varint(len(inputs))]
-    for spec in inputs:
-        parts += (
-            natural(spec.txid, "inputs.txid"),
-            _uint32("inputs.vout", spec.vout),
-            write_varint(len(spec.unlocking_script)),
-            spec.unlocking_script,
-            _uint32("inputs.sequence", spec.sequence),
-        )
-    parts.append(write_varint(len(outputs)))
-    for output in outputs:
-        if not 0 <= output.satoshis <= MAX_SATOSHIS:
-            raise WERR_INVALID_PARAMETER("outputs.satoshis", "a valid number of satoshis")
-        parts += (
-            _UINT64.pack(output.satoshis),
-            write_varint(len(output.locking_script)),
-            output.locking_script,
-        )
-    parts.append(_uint32("lockTime", lock_time))
-    return b"".join(parts)
+    return Draft(inputs, outputs, version, lock_time).unlocked([spec.unlocking_script for spec in inputs])
+
+
+def _serialized(output: OutputSpec) -> bytes:
+    satoshis, script = output
+    return _satoshis("outputs.satoshis", satoshis) + write_varint(len(script)) + script
+
+
+def _satoshis(parameter: str, value: int) -> bytes:
+    if not 0 <= value <= MAX_SATOSHIS:
+        raise WERR_INVALID_PARAMETER(parameter, "a valid number of satoshis")
+    return _UINT64.pack(value)
 
 
 def _uint32(parameter: str, value: int) -> bytes:
@@ -369,8 +408,6 @@ def signature_preimage(
         raise WERR_INVALID_PARAMETER("sighash", "ALL, NONE or SINGLE with FORKID")
     if not 0 <= vin < tx.input_count:
         raise WERR_INVALID_PARAMETER("vin", f"an input index in range 0 to {tx.input_count - 1}")
-    if not 0 <= satoshis <= MAX_SATOSHIS:
-        raise WERR_INVALID_PARAMETER("satoshis", "a valid number of satoshis")
     prevouts, sequences, outputs = tx.midstates()
     if base == SIGHASH_SINGLE:
         outputs = sha256d(tx.serialized_outputs[vin]) if vin < tx.output_count else _ZERO_HASH
@@ -380,21 +417,37 @@ def signature_preimage(
         prevouts = _ZERO_HASH
     if base != SIGHASH_ALL or sighash & SIGHASH_ANYONECANPAY:
         sequences = _ZERO_HASH
-    spent = tx.inputs[vin]
+    start, script, length = tx._input_marks[vin]
     raw = tx.raw
+    sequence = raw[script + length : script + length + 4]
+    outpoint = raw[start : start + 36]
+    midstates = prevouts, sequences, outputs
+    return _preimage(raw[:4], midstates, outpoint, locking_script, satoshis, sequence, raw[-4:], sighash)
+
+
+def _preimage(
+    version: bytes,
+    midstates: tuple[bytes, bytes, bytes],
+    outpoint: bytes,
+    locking_script: bytes,
+    satoshis: int,
+    sequence: bytes,
+    lock_time: bytes,
+    sighash: int,
+) -> bytes:
+    prevouts, sequences, outputs = midstates
     return b"".join(
         (
-            raw[:4],
+            version,
             prevouts,
             sequences,
-            spent.txid_bytes,
-            _UINT32.pack(spent.vout),
+            outpoint,
             write_varint(len(locking_script)),
             locking_script,
-            _UINT64.pack(satoshis),
-            _UINT32.pack(spent.sequence),
+            _satoshis("satoshis", satoshis),
+            sequence,
             outputs,
-            raw[-4:],
+            lock_time,
             _UINT32.pack(sighash),
         )
     )

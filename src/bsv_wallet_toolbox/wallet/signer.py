@@ -16,21 +16,13 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ActionProposal,
     OutputPurpose,
     ProvidedBy,
-    SignedTransaction,
 )
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.templates import brc29, p2pkh
 from bsv_wallet_toolbox.transactions.funding import MAX_POSSIBLE_SATOSHIS
 from bsv_wallet_toolbox.transactions.script_vm import verify_input
 from bsv_wallet_toolbox.transactions.sizes import transaction_size
-from bsv_wallet_toolbox.transactions.tx import (
-    InputSpec,
-    OutputSpec,
-    TransactionView,
-    build_transaction,
-    parse_transaction,
-    signature_hash,
-)
+from bsv_wallet_toolbox.transactions.tx import Draft, InputSpec, OutputSpec, TransactionView, parse_transaction
 
 __all__ = ["SigningLimits", "check_proposal", "sign_proposal"]
 
@@ -93,24 +85,20 @@ def _check_fee(proposal: ActionProposal, limits: SigningLimits) -> None:
         raise WERR_INVALID_PARAMETER("storage fee", f"at most {limits.max_fee_rate} satoshis per 1000 bytes, not {fee}")
 
 
-def sign_proposal(deriver: KeyDeriver, proposal: ActionProposal) -> SignedTransaction:
+def sign_proposal(deriver: KeyDeriver, proposal: ActionProposal) -> TransactionView:
     """Build and sign a checked proposal, then run the script of every input against the output it spends."""
     outputs = [_output(deriver, proposal, each) for each in sorted(proposal.outputs, key=lambda each: each.vout)]
     inputs = sorted(proposal.inputs, key=lambda each: each.vin)
     specs = [InputSpec(each.source_txid, each.source_vout) for each in inputs]
-    unsigned = parse_transaction(build_transaction(specs, outputs, proposal.version, proposal.lock_time))
+    draft = Draft(specs, outputs, proposal.version, proposal.lock_time)
     own = [_own_output(deriver, proposal, each) for each in inputs]
-    signed_specs = [
-        InputSpec(each.source_txid, each.source_vout, _unlock(deriver, unsigned, each, output))
-        for each, output in zip(inputs, own, strict=True)
-    ]
-    raw_tx = build_transaction(signed_specs, outputs, proposal.version, proposal.lock_time)
-    signed = parse_transaction(raw_tx)
+    scripts = [_unlock(deriver, draft, each, output) for each, output in zip(inputs, own, strict=True)]
+    signed = parse_transaction(draft.unlocked(scripts))
     for each, output in zip(inputs, own, strict=True):
         reason = verify_input(signed, each.vin, each.source_satoshis, output.locking_script)
         if reason is not None:
             raise WERR_INVALID_PARAMETER(f"inputs[{each.vin}].unlockScript", f"valid. {reason}")
-    return SignedTransaction(signed.txid, raw_tx)
+    return signed
 
 
 def _output(deriver: KeyDeriver, proposal: ActionProposal, output: ActionOutput) -> OutputSpec:
@@ -131,11 +119,11 @@ class _OwnOutput:
     public_key: bytes
 
 
-def _unlock(deriver: KeyDeriver, unsigned: TransactionView, each: ActionInput, output: _OwnOutput) -> bytes:
+def _unlock(deriver: KeyDeriver, draft: Draft, each: ActionInput, output: _OwnOutput) -> bytes:
     private_key = brc29.unlocking_key(
         deriver, each.sender_identity_key, each.derivation_prefix or "", each.derivation_suffix or ""
     )
-    digest = signature_hash(unsigned, each.vin, each.source_satoshis, output.locking_script)
+    digest = draft.signature_hash(each.vin, each.source_satoshis, output.locking_script)
     return p2pkh.unlock(digest, private_key, output.public_key)
 
 

@@ -45,11 +45,11 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ProcessActionResult,
     ReviewActionResult,
     SendWithResult,
-    SignedTransaction,
     WalletStorage,
 )
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.templates import brc29
+from bsv_wallet_toolbox.transactions.tx import TransactionView
 from bsv_wallet_toolbox.wallet.signer import SigningLimits, check_proposal, sign_proposal
 
 __all__ = ["WALLET_VERSION", "Wallet"]
@@ -101,7 +101,7 @@ class Wallet:
         if valid.is_test_werr_review_actions:
             raise _sample_review()
 
-        def sign(proposal: ActionProposal) -> SignedTransaction:
+        def sign(proposal: ActionProposal) -> TransactionView:
             check_proposal(valid, proposal, self._limits)
             return sign_proposal(self._deriver, proposal)
 
@@ -220,7 +220,7 @@ def _atomic_beef(created: CreatedAction) -> bytes | None:
     if created.beef is None:
         return None
     if created.signed is not None:
-        created.beef.merge_transaction(created.signed.raw_tx)
+        created.beef.merge_transaction(created.signed)
     return created.beef.to_atomic(created.txid)
 
 
