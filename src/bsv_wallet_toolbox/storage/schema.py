@@ -428,7 +428,6 @@ PEER_INDEXES: tuple[Index, ...] = (
 """TypeScript's indexes under the names knex gave them: its later migrations drop them by name."""
 
 BWT_INDEXES: tuple[Index, ...] = (
-    Index("bwt_outputs_outpoint", outputs.c.txid, outputs.c.vout, outputs.c.userId),
     Index(
         "bwt_outputs_coins",
         outputs.c.userId,

@@ -53,6 +53,11 @@ _COIN_COLUMNS = (
 )
 
 
+OUTPUTS_BY_TXID = _t.join(_o, _o.c.transactionId == _t.c.transactionId)
+OF_TXID = _t.c.txid == bindparam("txid")
+"""Outputs are found through their transactions: an index of their own on the txid would be written at every action."""
+
+
 def _is_one_of(statuses: Collection[TransactionStatus]) -> ColumnElement[bool]:
     """Compared one by one: for a list SQLite would build a table at every execution."""
     return or_(*(_t.c.status == status.value for status in sorted(statuses)))
@@ -176,8 +181,9 @@ HELD_COINS = Statement(
 
 HELD_OF_TXID = Statement(
     select(BWT.holds.c.outputId)
-    .join(_o, _o.c.outputId == BWT.holds.c.outputId)
-    .where(_o.c.txid == bindparam("txid"), BWT.holds.c.reason == bindparam("reason")),
+    .select_from(OUTPUTS_BY_TXID)
+    .join(BWT.holds, BWT.holds.c.outputId == _o.c.outputId)
+    .where(OF_TXID, BWT.holds.c.reason == bindparam("reason")),
     "held coins of txid",
 )
 
@@ -193,7 +199,7 @@ UNSPENT_OUTPUTS = Statement(
     .outerjoin(BWT.holds, BWT.holds.c.outputId == _o.c.outputId)
     .where(
         _o.c.transactionId == bindparam("transaction_id"),
-        _o.c.spentBy.is_(None),
+        unindexed(_o.c.spentBy).is_(None),
         unindexed(_o.c.spendable) == literal_column("0"),
         BWT.holds.c.outputId.is_(None),
     )
@@ -219,7 +225,9 @@ OUTPUTS_BY_OUTPOINT = Statement(
         _o.c.transactionId,
         _o.c.satoshis,
         _o.c.change,
-    ).where(_o.c.txid == bindparam("txid"), _o.c.vout == bindparam("vout")),
+    )
+    .select_from(OUTPUTS_BY_TXID)
+    .where(OF_TXID, _o.c.vout == bindparam("vout")),
     "outputs by outpoint",
 )
 

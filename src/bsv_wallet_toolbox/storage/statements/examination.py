@@ -8,6 +8,7 @@ from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.storage.notes import EvidenceKind
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
+from bsv_wallet_toolbox.storage.statements.coins import OF_TXID, OUTPUTS_BY_TXID
 from bsv_wallet_toolbox.storage.statements.invariants import ENDED, ENDING
 
 __all__ = [
@@ -100,9 +101,9 @@ NEXT_REQ = Statement(
 )
 
 OUTPUTS_OF_TXID = Statement(
-    select(_o.c.outputId, _o.c.vout, _o.c.satoshis, _o.c.scriptLength, _o.c.scriptOffset, _o.c.lockingScript).where(
-        _o.c.txid == bindparam("txid")
-    ),
+    select(_o.c.outputId, _o.c.vout, _o.c.satoshis, _o.c.scriptLength, _o.c.scriptOffset, _o.c.lockingScript)
+    .select_from(OUTPUTS_BY_TXID)
+    .where(OF_TXID),
     "outputs of txid",
 )
 

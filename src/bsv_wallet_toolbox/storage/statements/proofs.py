@@ -22,6 +22,7 @@ from sqlalchemy import (
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
 from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE, ProvenTxReqStatus
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
+from bsv_wallet_toolbox.storage.statements.coins import OF_TXID, OUTPUTS_BY_TXID
 from bsv_wallet_toolbox.storage.timestamps import touched
 
 _p = metadata.tables["proven_txs"]
@@ -320,6 +321,9 @@ SET_INPUT_BEEF = Statement(
 )
 
 SPENDABLE_OUTPUTS_OF_TXID = Statement(
-    select(_o.c.outputId).where(_o.c.txid == bindparam("txid"), unindexed(_o.c.spendable) == 1).order_by(_o.c.outputId),
+    select(_o.c.outputId)
+    .select_from(OUTPUTS_BY_TXID)
+    .where(OF_TXID, unindexed(_o.c.spendable) == 1)
+    .order_by(_o.c.outputId),
     "spendable outputs of txid",
 )
