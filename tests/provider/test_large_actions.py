@@ -13,9 +13,10 @@ from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
+from bsv_wallet_toolbox.storage.ancestry import MAX_UNPROVEN_BYTES
 from bsv_wallet_toolbox.storage.coins import StoredCoins
 from bsv_wallet_toolbox.storage.users import default_basket, find_user
-from bsv_wallet_toolbox.templates import p2pkh
+from bsv_wallet_toolbox.templates import brc29, p2pkh
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import (
     InputSpec,
@@ -24,9 +25,9 @@ from bsv_wallet_toolbox.transactions.tx import (
     parse_transaction,
     signature_hash,
 )
-from incoming_payments import PURSE_KEY, PURSE_PUBLIC_KEY
+from incoming_payments import PREFIX, PURSE_KEY, PURSE_PUBLIC_KEY, SUFFIX, internalize_args, spend_purse
 from wallet_file import coins_of, rows
-from wallet_world import NOWHERE, World, payment_to
+from wallet_world import FUNDER, NOWHERE, World, payment_to
 
 pytestmark = pytest.mark.anyio
 
@@ -142,3 +143,31 @@ async def test_what_is_verified_elsewhere_is_refused_as_it_would_be_here(world: 
         assert refused.value.parameter == "tx"
         messages.append(refused.value.message.replace(txid, "it"))
     assert messages[0] == messages[1]
+
+
+async def test_an_action_that_could_not_be_sent_is_refused_before_it_costs_anything(world: World) -> None:
+    script = "006a" + "00" * MAX_UNPROVEN_BYTES
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 200_000)
+        before = coins_of(world.path("alice"))
+        with pytest.raises(WERR_INVALID_PARAMETER, match="at most") as refused:
+            await alice.create_action(payment_to(script, 0, options={"returnTXIDOnly": True}))
+        assert refused.value.parameter == "outputs"
+        assert coins_of(world.path("alice")) == before
+
+
+async def test_a_payment_too_large_to_be_sent_on_is_taken_when_it_is_mined(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        lock = brc29.lock_to(FUNDER, alice.identity_key, PREFIX, SUFFIX)
+        outputs = [OutputSpec(1000, lock), OutputSpec(0, b"\x6a" + bytes(MAX_UNPROVEN_BYTES))]
+        large = spend_purse(world, outputs, purse=10_000_000)
+        with pytest.raises(WERR_INVALID_PARAMETER, match="mined, or at most") as refused:
+            await alice.internalize_action(internalize_args(large.beef))
+        assert refused.value.parameter == "tx"
+        assert await alice.balance() == 0
+        accepted = world.chain.accept(large.view)
+        assert accepted.is_on_chain
+        world.chain.mine()
+        mined = world.chain.beef_of(large.view.txid).to_atomic(large.view.txid)
+        await alice.internalize_action(internalize_args(mined))
+        assert await alice.balance() == 1000

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,11 @@ def test_malformed_beefs_are_refused(data: bytes, reason: str) -> None:
 
 def test_limits_on_bytes_transactions_and_paths() -> None:
     data = v2([PATH], [(FIRST, 0), (SECOND, None)])
-    Beef.parse(data, limits=BeefLimits(len(data), 2, 1))
-    for limits in (BeefLimits(len(data) - 1, 2, 1), BeefLimits(len(data), 1, 1), BeefLimits(len(data), 2, 0)):
+    count = sum(view.input_count + view.output_count for view in (FIRST, SECOND))
+    exact = BeefLimits(len(data), 2, 1, count)
+    Beef.parse(data, limits=exact)
+    fields = ("max_bytes", "max_transactions", "max_bumps", "max_inputs_and_outputs")
+    for limits in (replace(exact, **{field: getattr(exact, field) - 1}) for field in fields):
         with pytest.raises(WERR_INVALID_PARAMETER, match="at most"):
             Beef.parse(data, limits=limits)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import apsw
 import pytest
 
 from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
@@ -117,3 +118,15 @@ async def test_a_key_is_a_short_printable_text(world: World, alice: OpenWallet, 
         await alice.create_action(payment_to(NOWHERE, 1000), idempotency_key=key)  # type: ignore[arg-type]
     assert refused.value.parameter == "idempotencyKey"
     assert await alice.balance() == 10_000
+
+
+async def test_the_txid_is_given_again_also_when_it_cannot_be_proven_now(world: World) -> None:
+    """Without it a caller would believe that nothing was paid, and pay again."""
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000, count=3)
+        first = await alice.create_action(payment_to(NOWHERE, 1000), idempotency_key="invoice 7")
+    with apsw.Connection(str(world.path("alice"))) as db:
+        db.execute("UPDATE proven_tx_reqs SET rawTx = NULL WHERE txid = ?", (first["txid"],))
+    async with world.wallet("alice") as alice:
+        again = await alice.create_action(payment_to(NOWHERE, 1000), idempotency_key="invoice 7")
+    assert again == {key: value for key, value in first.items() if key != "tx"}

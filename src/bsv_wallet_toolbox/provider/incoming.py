@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-import anyio
+from anyio import to_thread
 
-from bsv_wallet_toolbox.errors import (
-    WERR_INVALID_MERKLE_ROOT,
-    WERR_INVALID_PARAMETER,
-    WalletError,
-)
+from bsv_wallet_toolbox.errors import WERR_INVALID_MERKLE_ROOT, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.services import ChainTracker
 from bsv_wallet_toolbox.provider.proof_check import check_proof
-from bsv_wallet_toolbox.provider.script_process import verify_in_process
+from bsv_wallet_toolbox.provider.script_process import VerificationUnfinished, verify_in_process
+from bsv_wallet_toolbox.storage.ancestry import MAX_UNPROVEN_BYTES
 from bsv_wallet_toolbox.templates.p2pkh import is_p2pkh
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.spv import needed_roots, verify_beef
 
 __all__ = ["broken_rule", "is_cheap", "verify_incoming", "verify_with_roots"]
+
+_log = logging.getLogger("bsv_wallet_toolbox.provider")
 
 INLINE_BYTES = 256 * 1024
 INLINE_CHECKS = 50
@@ -27,8 +27,6 @@ INLINE_CHECKS = 50
 
 MAX_ROOTS = 500
 """Distinct blocks that the proofs of one payment may lead to: each is a question to the headers."""
-
-SECONDS = 60.0
 
 _KEY_PUSH = 34
 """Bytes of the push of a compressed public key."""
@@ -43,7 +41,10 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     Raises WERR_INVALID_PARAMETER naming ``parameter`` for whatever is wrong with it, WERR_INVALID_MERKLE_ROOT for a
     proof that our headers contradict, WERR_BROADCAST_UNAVAILABLE when the headers can't be asked.
     """
-    beef = Beef.parse(raw, parameter)
+    if len(raw) <= INLINE_BYTES:
+        beef = Beef.parse(raw, parameter)
+    else:
+        beef = await to_thread.run_sync(Beef.parse, raw, parameter)
     if not len(beef):
         raise WERR_INVALID_PARAMETER(parameter, "valid with at least one transaction to internalize an output from")
     txid = beef.subject
@@ -60,6 +61,9 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     path = beef.merkle_path(txid)
     if path is None:
         beef.prune([txid])
+        if len(raw) > MAX_UNPROVEN_BYTES and len(beef.to_bytes()) > MAX_UNPROVEN_BYTES:
+            must_be = f"mined, or at most {MAX_UNPROVEN_BYTES} bytes with its ancestry"
+            raise WERR_INVALID_PARAMETER(parameter, must_be)
         return Incoming(view, beef, None)
     proof = await check_proof(tracker, txid, view.raw, path)
     if proof is None:
@@ -68,11 +72,18 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
 
 
 async def broken_rule(beef: Beef, txid: str) -> str | None:
-    """What our own check holds against a transaction; the proofs of its ancestors are not in question here."""
+    """What our own check holds against a transaction; the proofs of its ancestors are not in question here.
+
+    None when nothing, and also when the check came to no end: an outage of our own is not a broken rule either.
+    """
     try:
         await verify_with_roots(beef, txid, None, "tx")
-    except WalletError as error:
+    except VerificationUnfinished:
+        return None
+    except (WERR_INVALID_PARAMETER, WERR_INVALID_MERKLE_ROOT) as error:
         return error.message
+    except Exception:  # noqa: BLE001  # whatever else it is, it is about this machine
+        _log.exception("%s could not be checked here", txid)
     return None
 
 
@@ -81,11 +92,7 @@ async def verify_with_roots(beef: Beef, txid: str, valid: frozenset[tuple[str, i
     if is_cheap(beef, txid):
         verify_beef(beef, txid, _membership(valid), parameter=parameter)
         return
-    try:
-        with anyio.fail_after(SECONDS):
-            await verify_in_process(beef.to_atomic(txid), txid, valid, parameter)
-    except TimeoutError:
-        raise WERR_INVALID_PARAMETER(parameter, f"a BEEF that is verified within {SECONDS:.0f} seconds") from None
+    await verify_in_process(beef.to_atomic(txid), txid, valid, parameter)
 
 
 def is_cheap(beef: Beef, txid: str) -> bool:
@@ -96,11 +103,20 @@ def is_cheap(beef: Beef, txid: str) -> bool:
         if view is None or beef.merkle_path(each) is not None:
             continue
         size += len(view.raw)
+        if size > INLINE_BYTES:
+            return False
         for spent in view.inputs:
             source = beef.view(spent.txid)
-            if source is not None and spent.vout < source.output_count:
-                checks += _most_checks(spent.unlocking_script, source.outputs[spent.vout].locking_script)
-    return size <= INLINE_BYTES and checks <= INLINE_CHECKS
+            if source is None or spent.vout >= source.output_count:
+                continue
+            locking_script = source.outputs[spent.vout].locking_script
+            size += len(locking_script)
+            if size > INLINE_BYTES:
+                return False
+            checks += _most_checks(spent.unlocking_script, locking_script)
+            if checks > INLINE_CHECKS:
+                return False
+    return True
 
 
 def _most_checks(unlocking_script: bytes, locking_script: bytes) -> int:

@@ -25,6 +25,7 @@ from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transactio
 
 __all__ = [
     "EMPTY_BEEF",
+    "MAX_UNPROVEN_BYTES",
     "AncestryCache",
     "Source",
     "StoredAncestry",
@@ -32,6 +33,7 @@ __all__ = [
     "beef_of",
     "count_orphaning",
     "move_proof_epoch",
+    "name_known",
     "orphanings",
     "replace_ancestry",
     "reqs_shown_with_ancestry",
@@ -43,8 +45,13 @@ EMPTY_BEEF = Beef().to_bytes()
 _EPOCH = "proofEpoch"
 _ORPHANINGS = "orphanings"
 _CACHE_BYTES = 64 * 1024 * 1024
-_SOURCE_BYTES = 1000
-"""What a source takes beside its bytes."""
+_ENTRY_BYTES = 16
+"""What a BEEF writes beside a transaction and its proof: a form, the number of a path, counts."""
+_SOURCE_BYTES, _MARK_BYTES = 1000, 200
+"""What a source takes in memory beside its bytes, and for each input and output."""
+MAX_UNPROVEN_BYTES = BEEF_LIMITS.max_bytes // 2
+"""The largest transaction, incoming ones with their ancestry, that is handled before it is mined: what builds on it
+must be sent with it."""
 
 
 class Source(NamedTuple):
@@ -54,11 +61,21 @@ class Source(NamedTuple):
     merkle_path: MerklePath | None
     outside: bytes | None
     """BEEF of ancestors that came from elsewhere and have no rows of their own."""
-    size: int
+    bytes_in_beef: int
+    """At most: its own bytes with those of its path or ancestors."""
+
+    @classmethod
+    def of(cls, view: TransactionView, merkle_path: MerklePath | None, outside: bytes | None) -> Source:
+        proof = len(outside or b"") if merkle_path is None else len(merkle_path.raw)
+        return cls(view, merkle_path, outside, len(view.raw) + proof + _ENTRY_BYTES)
 
     @property
     def parents(self) -> tuple[str, ...]:
         return () if self.merkle_path is not None else self.view.source_txids
+
+    @property
+    def bytes_in_memory(self) -> int:
+        return self.bytes_in_beef + _SOURCE_BYTES + _MARK_BYTES * (self.view.input_count + self.view.output_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +131,16 @@ class AncestryCache:
     def remember(self, view: TransactionView) -> None:
         """An action of ours was committed; the next one is likely to build on it."""
         with self._lock:
-            self._add({view.txid: Source(view, None, None, len(view.raw) + _SOURCE_BYTES)})
+            self._add({view.txid: Source.of(view, None, None)})
 
     def _add(self, sources: dict[str, Source]) -> None:
         for txid, source in sources.items():
             if txid not in self._sources:
                 self._sources[txid] = source
-                self._bytes += source.size
+                self._bytes += source.bytes_in_memory
         while self._bytes > self._max_bytes:
             _, dropped = self._sources.popitem(last=False)
-            self._bytes -= dropped.size
+            self._bytes -= dropped.bytes_in_memory
 
 
 def move_proof_epoch(tx: Transaction) -> None:
@@ -164,20 +181,17 @@ def replace_ancestry(tx: Transaction, ancestry: StoredAncestry, beef: bytes) -> 
     move_proof_epoch(tx)
 
 
-def beef_of(
-    tx: Transaction, txids: Collection[str], cache: AncestryCache, known_txids: Collection[str] = frozenset()
-) -> Beef:
-    """BEEF that proves every one of ``txids``; those in ``known_txids`` are named only.
+def beef_of(tx: Transaction, txids: Collection[str], cache: AncestryCache, *, room: int = 0) -> Beef:
+    """BEEF that proves every one of ``txids``, small enough that ``room`` bytes can be added.
 
     WERR_INVALID_PARAMETER when an ancestor is in no table (its block was orphaned and its ancestry is not found yet,
     for one), or the whole exceeds the limits of a BEEF.
     """
     epoch = local_setting(tx, _EPOCH) or "0"
     beef = Beef()
-    named = {txid for txid in txids if txid in known_txids}
-    seen = set(known_txids)
+    seen: set[str] = set()
     missing: list[str] = []
-    size = 0
+    size = room
     pending: Collection[str] = txids
     while pending:
         found, absent = cache.walk(epoch, pending, seen)
@@ -185,22 +199,28 @@ def beef_of(
         cache.put(epoch, read)
         missing += [txid for txid in absent if txid not in read]
         sources = [*found.values(), *read.values()]
-        size += sum(source.size for source in sources)
-        if size > BEEF_LIMITS.max_bytes or len(seen) > BEEF_LIMITS.max_transactions:
-            raise WERR_INVALID_PARAMETER("inputs", "provable within the limits of a BEEF; wait for a block")
+        size += sum(source.bytes_in_beef for source in sources)
+        if size > BEEF_LIMITS.max_bytes or len(seen) >= BEEF_LIMITS.max_transactions:
+            raise WERR_INVALID_PARAMETER(
+                "inputs", f"provable in a BEEF of {BEEF_LIMITS.max_bytes} bytes; wait until some ancestors are mined"
+            )
         for source in sources:
             beef.merge_transaction(source.view, source.merkle_path)
             if source.merkle_path is None and source.outside is not None:
                 beef.merge(Beef.parse(source.outside, "inputBEEF"))
-            if known_txids:
-                named.update(parent for parent in source.parents if parent in known_txids)
         pending = [parent for source in read.values() for parent in source.parents]
-    for txid in sorted(named):
-        beef.merge_txid_only(txid)
     for txid in missing:
         if beef.view(txid) is None:
             raise _missing(tx, beef, txid)
     return beef
+
+
+def name_known(beef: Beef, known_txids: Collection[str], txids: Iterable[str]) -> None:
+    """Reduce what the receiver knows to its txid, and drop what only that rested on; ``txids`` are what it is about."""
+    if known_txids:
+        for txid in known_txids:
+            beef.make_txid_only(txid)
+        beef.prune(txids)
 
 
 def _missing(tx: Transaction, beef: Beef, txid: str) -> WERR_INVALID_PARAMETER:
@@ -229,5 +249,5 @@ def _read_sources(tx: Transaction, txids: list[str]) -> dict[str, Source]:
         if outside is None and known is not None:
             outside = known.outside
         view = known.view if known is not None else parse_transaction(raw_tx)
-        read[txid] = Source(view, path, outside, len(raw_tx) + len(outside or b"") + _SOURCE_BYTES)
+        read[txid] = Source.of(view, path, outside)
     return read

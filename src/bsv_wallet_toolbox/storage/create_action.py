@@ -13,7 +13,7 @@ from typing import Any
 
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INTERNAL
+from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INTERNAL, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import (
     ActionInput,
@@ -23,7 +23,7 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ProvidedBy,
 )
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, AncestryCache, beef_of
+from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, MAX_UNPROVEN_BYTES, AncestryCache, beef_of, name_known
 from bsv_wallet_toolbox.storage.coins import CoinCounts, SpendableCoin, StoredCoins, claim_coins, count_coins
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.statements import actions as statements
@@ -88,9 +88,7 @@ def propose_action(
     funding = _fund(tx, scope, args, policy, draws, basket, counts)
     outputs = _proposed_outputs(args, funding, draws)
     coins = funding.inputs
-    beef: Beef | None = None
-    if not args.options.return_txid_only:
-        beef = beef_of(tx, [coin.txid for coin in coins], cache, frozenset(args.options.known_txids))
+    beef = _ancestry(tx, args, funding, cache)
     proposal = ActionProposal(
         reference=draws.reference,
         version=args.version,
@@ -98,11 +96,23 @@ def propose_action(
         derivation_prefix=draws.derivation_prefix,
         inputs=tuple(_proposed_input(vin, coin) for vin, coin in enumerate(coins)),
         outputs=outputs,
-        input_beef=beef,
+        input_beef=None if args.options.return_txid_only else beef,
         satoshis=sum(funding.change) - sum(coin.satoshis for coin in coins),
         fee=funding.fee,
     )
     return PlannedAction(proposal, coins, basket, policy.fee_model.value)
+
+
+def _ancestry(tx: Transaction, args: ValidCreateAction, funding: Funding[SpendableCoin], cache: AncestryCache) -> Beef:
+    """BEEF of what the action spends. Made also for a caller who wants none: nothing that could not be sent may be
+    committed."""
+    if funding.size > MAX_UNPROVEN_BYTES:
+        must_be = f"of an action of at most {MAX_UNPROVEN_BYTES} bytes, not {funding.size}"
+        raise WERR_INVALID_PARAMETER("outputs", must_be)
+    sources = [coin.txid for coin in funding.inputs]
+    beef = beef_of(tx, sources, cache, room=funding.size)
+    name_known(beef, args.options.known_txids, sources)
+    return beef
 
 
 def _fund(

@@ -44,6 +44,8 @@ class BeefLimits:
     max_bytes: int = 10_000_000
     max_transactions: int = 5_000
     max_bumps: int = 5_000
+    max_inputs_and_outputs: int = 100_000
+    """Of all transactions together: empty ones take few bytes in a BEEF and twenty times as many in memory."""
 
 
 BEEF_LIMITS = BeefLimits()
@@ -317,6 +319,7 @@ class _BeefReader:
         self.beef = Beef()
         self.paths: list[MerklePath] = []
         self.unflagged: dict[int, list[str]] = {}
+        self.items_left = limits.max_inputs_and_outputs
 
     def read(self) -> Beef:
         beef = self.beef
@@ -379,7 +382,10 @@ class _BeefReader:
         beef._views[txid] = view
 
     def _transaction(self) -> TransactionView:
-        view = read_transaction(self.data, self.pos, self.parameter)
+        view = read_transaction(self.data, self.pos, self.parameter, most=self.items_left)
+        self.items_left -= view.input_count + view.output_count
+        if self.items_left < 0:
+            raise self._invalid(f"a BEEF of at most {self.limits.max_inputs_and_outputs} inputs and outputs")
         self.pos += len(view.raw)
         return view
 

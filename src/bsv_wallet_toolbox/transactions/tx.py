@@ -47,6 +47,7 @@ _UINT32 = Struct("<I")
 _UINT64 = Struct("<Q")
 _read_uint32 = _UINT32.unpack_from
 _read_uint64 = _UINT64.unpack_from
+_UNBOUNDED = 2**31
 _MIN_INPUT = 41
 _MIN_OUTPUT = 9
 _ZERO_HASH = bytes(32)
@@ -233,12 +234,17 @@ def parse_transaction(raw: bytes, parameter: str = "rawTx", *, allow_empty: bool
     return view
 
 
-def read_transaction(data: bytes, pos: int, parameter: str, *, allow_empty: bool = False) -> TransactionView:
-    """The transaction that starts at ``pos``; it ends ``len(view.raw)`` bytes later. Errors as `parse_transaction`."""
+def read_transaction(
+    data: bytes, pos: int, parameter: str, *, allow_empty: bool = False, most: int = _UNBOUNDED
+) -> TransactionView:
+    """The transaction that starts at ``pos``; it ends ``len(view.raw)`` bytes later. Errors as `parse_transaction`.
+
+    One with more inputs or more outputs than ``most`` is refused before they are read.
+    """
     size = len(data)
     try:
-        inputs, end = _read_inputs(data, pos, size, parameter)
-        outputs, end = _read_outputs(data, pos, end, size, parameter)
+        inputs, end = _read_inputs(data, pos, size, most, parameter)
+        outputs, end = _read_outputs(data, pos, end, size, most, parameter)
     except (IndexError, struct_error):
         raise _cut_off(parameter) from None
     end += 4
@@ -253,15 +259,23 @@ def _cut_off(parameter: str) -> WERR_INVALID_PARAMETER:
     return WERR_INVALID_PARAMETER(parameter, "a complete transaction, not one that is cut off")
 
 
-def _read_inputs(data: bytes, base: int, size: int, parameter: str) -> tuple[list[tuple[int, int, int]], int]:
+def _check_count(count: int, least_bytes: int, left: int, most: int, parameter: str) -> None:
+    if count * least_bytes > left:
+        raise _cut_off(parameter)
+    if count > most:
+        raise WERR_INVALID_PARAMETER(parameter, f"a transaction of at most {most} inputs or outputs here, not {count}")
+
+
+def _read_inputs(
+    data: bytes, base: int, size: int, most: int, parameter: str
+) -> tuple[list[tuple[int, int, int]], int]:
     """Marks (start, script, script length) relative to ``base``. Reading past the end raises IndexError."""
     pos = base + 4
     count = data[pos]
     pos += 1
     if count >= 0xFD:
         count, pos = read_varint(data, pos - 1, parameter)
-    if count * _MIN_INPUT > size - pos:
-        raise _cut_off(parameter)
+    _check_count(count, _MIN_INPUT, size - pos, most, parameter)
     marks = []
     for _ in range(count):
         script = pos + 37
@@ -276,15 +290,14 @@ def _read_inputs(data: bytes, base: int, size: int, parameter: str) -> tuple[lis
 
 
 def _read_outputs(
-    data: bytes, base: int, pos: int, size: int, parameter: str
+    data: bytes, base: int, pos: int, size: int, most: int, parameter: str
 ) -> tuple[list[tuple[int, int, int]], int]:
     """Marks (start, script, script length) relative to ``base``. Reading past the end raises IndexError."""
     count = data[pos]
     pos += 1
     if count >= 0xFD:
         count, pos = read_varint(data, pos - 1, parameter)
-    if count * _MIN_OUTPUT > size - pos:
-        raise _cut_off(parameter)
+    _check_count(count, _MIN_OUTPUT, size - pos, most, parameter)
     marks = []
     for _ in range(count):
         if _read_uint64(data, pos)[0] > MAX_SATOSHIS:

@@ -16,7 +16,7 @@ from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
 from bsv_wallet_toolbox.brc100.types_actions import ListOutputsResult, WalletOutput
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.storage.ancestry import AncestryCache, beef_of
+from bsv_wallet_toolbox.storage.ancestry import AncestryCache, beef_of, name_known
 from bsv_wallet_toolbox.storage.listing.balance import balance_of_basket
 from bsv_wallet_toolbox.storage.listing.names import labels_of, tags_of
 from bsv_wallet_toolbox.storage.listing.scripts import locking_scripts
@@ -97,7 +97,9 @@ def list_outputs(tx: Transaction, scope: UserScope, args: ValidListOutputs, cach
     rows = _page(tx, selection, args, total)
     beef = None
     if args.include_transactions and rows:
-        beef = beef_of(tx, dict.fromkeys(row[2] for row in rows), cache, frozenset(args.known_txids))
+        txids = dict.fromkeys(row[2] for row in rows)
+        beef = beef_of(tx, txids, cache)
+        name_known(beef, args.known_txids, txids)
     return OutputPage(total, _listed(tx, scope, args, rows), beef)
 
 
