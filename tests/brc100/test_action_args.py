@@ -193,6 +193,16 @@ def test_an_absent_output_index_is_the_first_output() -> None:
         (insert(basket=""), "basket", "at least 1 length."),
         (insert(customInstructions="x" * 1001), "customInstructions", "no more than 1000 length."),
         (insert(tags=[None]), "tag", "a string"),
+        (
+            internalize(
+                *(
+                    {**INSERTION, "outputIndex": vout, "insertionRemittance": {"basket": "b", "tags": ["t"] * 100}}
+                    for vout in range(101)
+                )
+            ),
+            "outputs.tags",
+            "no more than 10000 in all",
+        ),
         (internalize(PAYMENT, description="abcd"), "description", "at least 5 length."),
         (internalize(PAYMENT, labels={}), "labels", "an array"),
         (internalize(PAYMENT, seekPermission=0), "seekPermission", "a boolean"),

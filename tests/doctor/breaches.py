@@ -208,7 +208,6 @@ BREACHES = [
         changed("outputs", RESERVED_COIN, "spendable = 1"),
         ("I3", "outputs", RESERVED_COIN),
         ("I7", "users", 1),
-        ("I7", "users", 1),
     ),
     Breach(
         "a spendable coin that the bytes of a transaction spend",
@@ -287,7 +286,6 @@ BREACHES = [
     Breach(
         "change that can't be spent as change",
         changed("outputs", COIN, "derivationPrefix = NULL"),
-        ("I7", "users", 1),
         ("I7", "users", 1),
     ),
 ]

@@ -35,7 +35,7 @@ def test_a_past_adds_up(past: World) -> None:
 def test_what_the_network_does_not_have_yet_has_neither_taken_nor_brought_anything() -> None:
     outgoing = Unsettled(1, "aa", TransactionStatus.SENDING, -300)
     incoming = Unsettled(2, "bb", TransactionStatus.UNPROVEN, 50)
-    coins = CoinsReport(1_000, 200, (outgoing, incoming), ())
+    coins = CoinsReport(1_000, 200, 0, (outgoing, incoming), ())
     assert coins.in_flight == 300
     assert coins.expected_on_network(lambda _: True, lambda *_: False) == 1_200
     assert coins.expected_on_network(lambda _: False, lambda *_: False) == 1_450
@@ -44,7 +44,7 @@ def test_what_the_network_does_not_have_yet_has_neither_taken_nor_brought_anythi
 
 def test_a_held_coin_counts_until_the_network_has_it_spent() -> None:
     held = (HeldCoin("aa", 0, 70, "spentElsewhere"), HeldCoin("aa", 1, 5, "awaitingEvidence"))
-    coins = CoinsReport(1_000, 0, (), held)
+    coins = CoinsReport(1_000, 0, 0, (), held)
     assert coins.held == {"spentElsewhere": 70, "awaitingEvidence": 5}
     assert coins.expected_on_network(lambda _: True, lambda _, vout: vout == 0) == 1_005
 

@@ -11,7 +11,7 @@ from bsv_wallet_toolbox.brc100.actions import validate_internalize_action
 from bsv_wallet_toolbox.brc100.create_action import validate_create_action
 from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
 from bsv_wallet_toolbox.interfaces.statuses import SendWithStatus
-from bsv_wallet_toolbox.interfaces.storage import ActionProposal, ProcessActionArgs
+from bsv_wallet_toolbox.interfaces.storage import ActionProposal, OutputPurpose, ProcessActionArgs
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.opening import OpenWallet
@@ -21,7 +21,7 @@ from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transactio
 from bsv_wallet_toolbox.wallet.signer import sign_proposal
 from incoming_payments import insertion_entry, internalize_args
 from wallet_file import rows
-from wallet_world import FUNDER, NOWHERE, World, key_of, payment_to
+from wallet_world import FUNDER, NOWHERE, World, key_of, payment_to, remittance
 
 pytestmark = pytest.mark.anyio
 
@@ -49,14 +49,31 @@ async def propose(alice: OpenWallet, **extra: Any) -> Proposed:
 async def internalize_as_another_user(alice: OpenWallet, proposed: Proposed, signed: TransactionView) -> None:
     """Somebody else with an account in the same store was given the signed transaction, and takes its output in."""
     other = alice.provider.for_user(await alice.provider.find_or_insert_user(FUNDER.identity_key))
+    raw = signed_beef(proposed, signed)
+    scripts = [output.locking_script.hex() for output in parse_transaction(signed.raw).outputs]
+    args = validate_internalize_action(internalize_args(raw, insertion_entry(scripts.index(NOWHERE))), None)
+    await other.internalize_action(args, await other.verify_incoming(raw))
+
+
+def signed_beef(proposed: Proposed, signed: TransactionView) -> bytes:
     beef = proposed.proposal.input_beef
     assert beef is not None
     shown = Beef.parse(beef.to_bytes())
     shown.merge_transaction(signed.raw)
-    raw = shown.to_atomic(signed.txid)
-    scripts = [output.locking_script.hex() for output in parse_transaction(signed.raw).outputs]
-    args = validate_internalize_action(internalize_args(raw, insertion_entry(scripts.index(NOWHERE))), None)
-    await other.internalize_action(args, await other.verify_incoming(raw))
+    return shown.to_atomic(signed.txid)
+
+
+def change_entries(proposed: Proposed) -> list[dict[str, Any]]:
+    """The change of the proposal, as payments that the wallet made to itself."""
+    return [
+        {
+            "outputIndex": output.vout,
+            "protocol": "wallet payment",
+            "paymentRemittance": remittance(ALICE, proposed.proposal.derivation_prefix, str(output.derivation_suffix)),
+        }
+        for output in proposed.proposal.outputs
+        if output.purpose is OutputPurpose.CHANGE
+    ]
 
 
 def statuses(world: World, txid: str) -> list[tuple[str, str]]:
@@ -162,3 +179,95 @@ async def test_it_does_not_join_what_can_not_be_mined(world: World) -> None:
         with pytest.raises(WERR_INVALID_PARAMETER):
             await proposed.storage.process_action(proposed.args(signed))
         assert rows(world.path("alice"), "SELECT status FROM transactions WHERE isOutgoing = 1") == ["unsigned"]
+
+
+@pytest.mark.parametrize("delayed", [True, False])
+@pytest.mark.parametrize("what", ["change", "payment", "mined"])
+async def test_what_was_internalized_before_it_was_processed_is_one_action(
+    world: World, what: str, delayed: bool
+) -> None:
+    """The signed transaction comes back to its own wallet before the processAction of its maker arrives."""
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice, labels=["mine"])
+        signed = proposed.sign()
+        raw, entries = signed_beef(proposed, signed), change_entries(proposed)
+        if what == "payment":
+            scripts = [output.locking_script.hex() for output in signed.outputs]
+            entries = [insertion_entry(scripts.index(NOWHERE), "receipts")]
+        if what == "mined":
+            world.chain.accept(signed)
+            world.chain.mine()
+            raw = world.chain.beef_of(signed.txid).to_atomic(signed.txid)
+        taken = await alice.internalize_action(internalize_args(raw, *entries))
+        assert (taken["isMerge"], taken["satoshis"], await alice.balance()) == (True, 0, 8_999)
+        posts = world.services.calls["post_beef"]
+        result = await proposed.storage.process_action(proposed.args(signed, delayed=delayed))
+        assert [each.status for each in result.send_with_results] == [SendWithStatus.UNPROVEN]
+        assert world.services.calls["post_beef"] == posts, "it is not sent again"
+        with pytest.raises(WERR_INVALID_OPERATION):
+            await proposed.storage.process_action(proposed.args(signed, delayed=delayed))
+        assert statuses(world, signed.txid) == [
+            ("completed", "completed") if what == "mined" else ("unproven", "unmined")
+        ]
+        assert await alice.balance() == 8_999
+        assert rows(world.path("alice"), "SELECT isOutgoing, satoshis FROM transactions WHERE transactionId > 1") == [
+            (1, -1_001)
+        ]
+        assert rows(world.path("alice"), "SELECT spendable, spentBy FROM outputs WHERE transactionId = 1") == [(0, 2)]
+        assert (await alice.list_actions({"labels": ["mine"]}))["totalActions"] == 1
+        kept = await alice.list_outputs({"basket": "receipts"})
+        assert kept["totalOutputs"] == (what == "payment")
+        world.assert_sound("alice")
+        await alice.create_action(payment_to(NOWHERE, 8_000, delayed=False))
+    world.assert_sound("alice")
+
+
+async def test_what_was_internalized_is_not_given_up_when_it_is_never_processed(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice)
+        signed = proposed.sign()
+        world.services.faults.set("post_beef", Fault.UNAVAILABLE)
+        await alice.internalize_action(internalize_args(signed_beef(proposed, signed), *change_entries(proposed)))
+        world.clock.advance(3_600_000)
+        await alice.monitor.run_until_idle()
+        assert statuses(world, signed.txid) == [("sending", "unsent")]
+        assert await alice.balance() == 8_999
+        world.services.faults.clear()
+        world.clock.advance(3_600_000)
+        await alice.monitor.run_until_idle()
+        assert statuses(world, signed.txid) == [("unproven", "unmined")]
+        world.chain.mine()
+        await alice.monitor.run_until_idle()
+        assert statuses(world, signed.txid) == [("completed", "completed")]
+    world.assert_sound("alice")
+
+
+async def test_what_was_internalized_and_not_sent_is_sent_when_it_is_processed(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice)
+        signed = proposed.sign()
+        world.services.faults.set("post_beef", Fault.UNAVAILABLE, times=1)
+        await alice.internalize_action(internalize_args(signed_beef(proposed, signed), *change_entries(proposed)))
+        assert statuses(world, signed.txid) == [("sending", "unsent")]
+        result = await proposed.storage.process_action(proposed.args(signed, delayed=False))
+        assert [each.status for each in result.send_with_results] == [SendWithStatus.UNPROVEN]
+        assert statuses(world, signed.txid) == [("unproven", "unmined")]
+    world.assert_sound("alice")
+
+
+async def test_an_app_that_is_refused_the_change_of_an_unsigned_action_commits_nothing(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice)
+        signed = proposed.sign()
+        vout = change_entries(proposed)[0]["outputIndex"]
+        with pytest.raises(WERR_INVALID_PARAMETER):
+            await alice.internalize_action(
+                internalize_args(signed_beef(proposed, signed), insertion_entry(vout)), "shop.example"
+            )
+        assert rows(world.path("alice"), "SELECT status FROM transactions WHERE isOutgoing = 1") == ["unsigned"]
+        await proposed.storage.process_action(proposed.args(signed, delayed=False))
+    world.assert_sound("alice")

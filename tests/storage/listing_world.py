@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import bindparam, text, update
 
@@ -14,6 +14,7 @@ from bsv_wallet_toolbox.brc100.outputs import validate_list_outputs
 from bsv_wallet_toolbox.database.sqlite_connection import MEMORY, SqliteConnection
 from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.interfaces.statuses import ENDED
 from bsv_wallet_toolbox.seams import ManualClock
 from bsv_wallet_toolbox.storage.ancestry import AncestryCache
 from bsv_wallet_toolbox.storage.listing.list_actions import ActionPage, list_actions
@@ -85,12 +86,13 @@ class World:
         known: bool = True,
         foreign: bool = True,
         satoshis: int = 0,
+        incoming: bool = False,
     ) -> Stored:
         """Write an action at the clock's time. ``spends``: own outputs (action, position); a foreign input comes first
         unless ``foreign`` is false.
 
         Completed ones are proven, others have a req in status ``req`` (``unmined``); with ``known`` false the store has
-        no raw transaction. Unsigned ones have no txid.
+        no raw transaction. Unsigned ones have no txid, ended ones no spendable output.
         """
         number = next(self._numbers)
         owner = user or self.user
@@ -107,7 +109,7 @@ class World:
             proven_tx_id=None,
             status=status,
             reference=f"reference {number}",
-            is_outgoing=1,
+            is_outgoing=int(not incoming),
             satoshis=satoshis,
             version=2,
             lock_time=number,
@@ -117,7 +119,8 @@ class World:
         )
         if known and txid is not None:
             self._keep(txid, raw, status, req)
-        ids = tuple(self._output(owner, transaction_id, txid, raw, vout, out) for vout, out in enumerate(outputs))
+        made = [replace(out, spendable=out.spendable and status not in ENDED) for out in outputs]
+        ids = tuple(self._output(owner, transaction_id, txid, raw, vout, out) for vout, out in enumerate(made))
         tag_outputs(self.tx, owner, {id_: out.tags for id_, out in zip(ids, outputs, strict=True) if out.tags})
         label_transaction(self.tx, owner, transaction_id, labels)
         if spends:

@@ -11,11 +11,12 @@ import pytest
 from bsv_wallet_toolbox.database.migrations import migrate
 from bsv_wallet_toolbox.database.sqlite import SqliteEngine
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.interfaces.statuses import Chain, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, Chain, TransactionStatus
 from bsv_wallet_toolbox.seams import ManualClock
 from bsv_wallet_toolbox.storage.coins import CoinsLost, StoredCoins, balance, claim_coins, count_coins
 from bsv_wallet_toolbox.storage.migrations import MIGRATIONS
 from bsv_wallet_toolbox.storage.statements import actions as statements
+from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import (
     UserScope,
@@ -37,7 +38,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
         yield made
 
 
-def add_transaction(tx: Transaction, scope: UserScope, status: str, number: int) -> int:
+def add_transaction(tx: Transaction, scope: UserScope, status: str, number: int, *, is_outgoing: bool = True) -> int:
     return tx.insert(
         statements.INSERT_TRANSACTION,
         now=iso(tx.now()),
@@ -45,7 +46,7 @@ def add_transaction(tx: Transaction, scope: UserScope, status: str, number: int)
         proven_tx_id=None,
         status=status,
         reference=f"reference {scope.user_id} {number}",
-        is_outgoing=0,
+        is_outgoing=int(is_outgoing),
         satoshis=0,
         version=1,
         lock_time=0,
@@ -87,7 +88,8 @@ def make_user(tx: Transaction, key: str = "02" + "11" * 32) -> UserScope:
 
 
 def seven_coins(tx: Transaction) -> UserScope:
-    """1:100 2:300 3:300 4:500 5:1000 completed, 6:450 unproven, 7:460 sending, and 455 in every other status."""
+    """1:100 2:300 3:300 4:500 5:1000 completed, 6:450 unproven, 7:460 sending, and 455 in every other status; those of
+    ended transactions are not spendable, as everywhere."""
     scope = make_user(tx)
     completed = add_transaction(tx, scope, "completed", 1)
     for vout, satoshis in enumerate((100, 300, 300, 500, 1000)):
@@ -95,7 +97,7 @@ def seven_coins(tx: Transaction) -> UserScope:
     add_output(tx, scope, add_transaction(tx, scope, "unproven", 2), 450)
     add_output(tx, scope, add_transaction(tx, scope, "sending", 3), 460)
     for number, status in enumerate(NEVER_FUNDING, 4):
-        add_output(tx, scope, add_transaction(tx, scope, status, number), 455)
+        add_output(tx, scope, add_transaction(tx, scope, status, number), 455, spendable=int(status not in ENDED))
     return scope
 
 
@@ -173,6 +175,37 @@ async def test_counts_and_sums(engine: SqliteEngine) -> None:
         return excluded, included, capped, balance(tx, scope, basket)
 
     assert await engine.write(count) == (6, 7, 3, 3110 + 455)  # nosend counts in the balance
+
+
+async def test_what_comes_in_funds_nothing_before_a_provider_has_accepted_it(engine: SqliteEngine) -> None:
+    def allocate(tx: Transaction) -> list[object]:
+        scope = make_user(tx)
+        basket = default_basket(tx, scope)
+        add_output(tx, scope, add_transaction(tx, scope, "sending", 1, is_outgoing=False), 500)
+        before = [take(tx, scope, 1, exact, True) for exact in (500, None)]
+        before += [count_coins(tx, scope, basket, True, 10), balance(tx, scope, basket)]
+        add_output(tx, scope, add_transaction(tx, scope, "unproven", 2, is_outgoing=False), 400)
+        counted = count_coins(tx, scope, basket, True, 10), count_coins(tx, scope, basket, False, 10)
+        return [*before, *counted, balance(tx, scope, basket), take(tx, scope, 1, 500, False)]
+
+    assert await engine.write(allocate) == [None, None, 0, 0, 1, 1, 400, "2:400"]
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+async def test_an_output_of_an_ended_transaction_is_never_made_spendable(engine: SqliteEngine, status: str) -> None:
+    """A hold of it may be resolved, or its spender fail, after its own transaction has ended."""
+
+    def free(tx: Transaction) -> list[object]:
+        scope = make_user(tx)
+        ended, spender = add_transaction(tx, scope, status, 1), add_transaction(tx, scope, "sending", 2)
+        spent = add_output(tx, scope, ended, 500, spendable=0, spent_by=spender)
+        held = add_output(tx, scope, ended, 500, spendable=0, vout=1)
+        now = iso(tx.now())
+        tx.execute(coin_statements.FREE_COIN, output_id=spent, transaction_id=spender, now=now)
+        tx.execute(coin_statements.MARK_SPENDABLE, output_id=held, spendable=1, now=now)
+        return [take(tx, scope, 1, 500, True), balance(tx, scope, default_basket(tx, scope))]
+
+    assert await engine.write(free) == [None, 0]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from bsv_wallet_toolbox.brc100.originator import BALANCE_ID, INVALID_CHANGE_ID, 
 from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT, TransactionStatus
+from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.listing.balance import balance_of_basket
 from bsv_wallet_toolbox.storage.listing.list_outputs import OutputPage, list_outputs
+from bsv_wallet_toolbox.storage.users import default_basket
 from bsv_wallet_toolbox.transactions.beef import Beef
 
 
@@ -70,6 +72,18 @@ def test_outputs_of_transactions_that_may_not_be_built_on_are_neither_listed_nor
     assert five.list_outputs(tags=["a1"]).total == 2 + expected
     assert five.list_outputs(basket="balance pg").total == 60 + 100 * expected
     assert five.list_outputs(tags=["a1", BALANCE_ID]).total == 25 + 100 * expected
+
+
+def test_what_comes_in_is_listed_and_counted_once_a_provider_has_accepted_it(five: World) -> None:
+    for status in ("sending", "unproven", "completed"):
+        five.action(Out(100, tags=("a1",)), Out(1000, "default", change=True), status=status, incoming=True)
+    assert [five.list_outputs().total, len(five.list_outputs().outputs)] == [7, 7]
+    assert five.list_outputs(tags=["a1"]).total == 4
+    assert five.list_outputs(basket="balance pg").total == 260
+    assert five.list_outputs(basket="default").total == 2
+    assert (
+        balance_of_basket(five.tx, five.user) == balance(five.tx, five.user, default_basket(five.tx, five.user)) == 2000
+    )
 
 
 def test_spent_outputs_other_baskets_and_other_users_are_left_out(five: World) -> None:
@@ -298,6 +312,7 @@ outs = st.lists(
         st.booleans(),
         st.frozensets(st.sampled_from("abc")),
         st.sampled_from(["pg", "else"]),
+        st.booleans(),
     ),
     max_size=12,
 )
@@ -312,7 +327,7 @@ outs = st.lists(
     st.integers(-14, 14),
 )
 def test_pages_totals_and_sums_agree_with_a_plain_reading_of_the_rules(
-    rows: list[tuple[TransactionStatus, bool, frozenset[str], str]],
+    rows: list[tuple[TransactionStatus, bool, frozenset[str], str, bool]],
     tags: frozenset[str],
     mode: str,
     limit: int,
@@ -320,11 +335,12 @@ def test_pages_totals_and_sums_agree_with_a_plain_reading_of_the_rules(
 ) -> None:
     with new_world() as world:
         expected = []
-        for number, (status, spendable, own, basket) in enumerate(rows):
+        for number, (status, spendable, own, basket, incoming) in enumerate(rows):
             out = Out(2**number, basket, tuple(own), spendable=spendable)
-            world.action(out, status=status.value)
+            world.action(out, status=status.value, incoming=incoming)
             chosen = not tags or (tags <= own if mode == "all" else bool(tags & own))
-            if chosen and spendable and basket == "pg" and status in LISTED_OUTPUT_PARENT:
+            is_listed = status in LISTED_OUTPUT_PARENT and not (incoming and status is TransactionStatus.SENDING)
+            if chosen and spendable and basket == "pg" and is_listed:
                 expected.append(out.satoshis)
         page = world.list_outputs(tags=sorted(tags), tagQueryMode=mode, limit=limit, offset=offset)
         start, ordered = (offset, expected) if offset >= 0 else (-offset - 1, expected[::-1])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
@@ -21,6 +22,7 @@ from listing_world import Out, new_world, sql
 from bsv_wallet_toolbox.database.sqlite_connection import prepare_file
 from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.storage import statements as statements_package
+from bsv_wallet_toolbox.storage.statements import coins, listing
 
 LARGE = {
     "outputs",
@@ -132,6 +134,44 @@ def test_no_statement_walks_a_large_table(large_file: apsw.Connection, name: str
 
 def test_the_exceptions_are_still_needed(large_file: apsw.Connection) -> None:
     assert [name for name in WALKS if not walks(plan(large_file, STATEMENTS[name]))] == []
+
+
+COUNTS_PER_ACTION = (
+    coins.IMMEDIATE.count_unavailable,
+    coins.DELAYED.count_unavailable,
+    listing.UNTAGGED.total,
+    listing.UNTAGGED.change_satoshis,
+)
+
+
+def test_counting_takes_no_longer_for_all_that_was_ever_abandoned(tmp_path: Path) -> None:
+    steps = []
+    for failed in (1, 200):
+        path = str(tmp_path / f"{failed}.sqlite")
+        prepare_file(path, create=True)
+        with new_world(path) as world:
+            world.action(Out(1000, basket="default", change=True))
+            for _ in range(failed):
+                world.action(Out(1000, basket="default", change=True), status="failed")
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+        steps.append([vm_steps(connection, statement) for statement in COUNTS_PER_ACTION])
+        connection.close()
+    assert steps[0] == steps[1]
+
+
+def vm_steps(connection: apsw.Connection, statement: Statement) -> int:
+    """Instructions that SQLite runs for user 1 and the default basket."""
+    counted = 0
+
+    def count() -> bool:
+        nonlocal counted
+        counted += 1
+        return False
+
+    connection.set_progress_handler(count, 1)
+    connection.execute(statement.compiled("sqlite").text, {"user_id": 1, "basket_id": 1, "cap": 500}).fetchall()
+    connection.set_progress_handler(None)
+    return counted
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from bsv_wallet_toolbox.errors import WERR_INVALID_MERKLE_ROOT, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
+from bsv_wallet_toolbox.errors import (
+    WERR_INSUFFICIENT_FUNDS,
+    WERR_INVALID_MERKLE_ROOT,
+    WERR_INVALID_PARAMETER,
+    WERR_REVIEW_ACTIONS,
+)
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.keys.sources import StaticKey
 from bsv_wallet_toolbox.mockchain import Fault
@@ -99,11 +104,101 @@ async def test_during_an_outage_a_payment_is_accepted_and_sent_later(world: Worl
     result = await alice.internalize_action(internalize_args(payment.beef))
     assert result["accepted"]
     assert state_of(world.path("alice"), payment.view.txid) == ("sending", "unsent", 1)
-    assert await alice.balance() == 973
     world.services.faults.clear()
     world.clock.advance(60_000)
     await alice.monitor.run_until_idle()
     assert state_of(world.path("alice"), payment.view.txid)[:2] == ("unproven", "unmined")
+    assert await alice.balance() == 973
+
+
+async def test_a_payment_that_no_provider_has_accepted_is_neither_counted_nor_spent(
+    world: World, alice: OpenWallet
+) -> None:
+    payment = unmined_payment(world, alice, 5_000)
+    world.services.faults.set("post_beef", Fault.UNAVAILABLE)
+    await alice.internalize_action(internalize_args(payment.beef))
+    assert world.coins("alice").awaited == 5_000
+    assert await alice.balance() == 0
+    assert (await alice.list_outputs({"basket": "default"}))["totalOutputs"] == 0
+    shown = await alice.list_actions({"labels": [], "includeOutputs": True})
+    assert [each["spendable"] for each in shown["actions"][0]["outputs"]] == [False]
+    for delayed in (True, False):
+        with pytest.raises(WERR_INSUFFICIENT_FUNDS):
+            await alice.create_action(payment_to(NOWHERE, 1_000, delayed=delayed))
+    world.assert_sound("alice")
+    world.services.faults.clear()
+    world.clock.advance(60_000)
+    await alice.monitor.run_until_idle()
+    assert world.coins("alice").awaited == 0
+    assert await alice.balance() == 5_000
+    await alice.create_action(payment_to(NOWHERE, 1_000, delayed=False))
+
+
+async def test_delayed_actions_build_on_change_of_ours_that_nobody_has_accepted(
+    world: World, alice: OpenWallet
+) -> None:
+    await world.fund(alice, 10_000)
+    world.services.faults.set("post_beef", Fault.UNAVAILABLE)
+    for left in (8_999, 7_998):
+        await alice.create_action(payment_to(NOWHERE, 1_000))
+        await alice.monitor.run_until_idle()
+        assert await alice.balance() == left
+    world.services.faults.clear()
+    world.clock.advance(60_000)
+    await alice.monitor.run_until_idle()
+
+
+async def test_an_app_can_not_take_the_change_out_of_the_balance(world: World, alice: OpenWallet) -> None:
+    await world.fund(alice, 50_000)
+    created = await alice.create_action(payment_to(NOWHERE, 1_000, delayed=False), "shop.example")
+    before = row_counts(world.path("alice"))
+    for vout in _change_of(created["tx"]):
+        with pytest.raises(WERR_INVALID_PARAMETER) as refused:
+            await alice.internalize_action(internalize_args(created["tx"], insertion_entry(vout)), "shop.example")
+        assert refused.value.parameter == "outputs"
+    assert row_counts(world.path("alice")) == before
+    assert await alice.balance() == 48_999
+    await alice.create_action(payment_to(NOWHERE, 40_000, delayed=False))
+
+
+async def test_an_app_may_take_in_what_is_not_change(world: World, alice: OpenWallet) -> None:
+    await world.fund(alice, 50_000)
+    args = payment_to(NOWHERE, 1_000, delayed=False)
+    args["options"]["randomizeOutputs"] = False
+    created = await alice.create_action(args, "shop.example")
+    await alice.internalize_action(internalize_args(created["tx"], insertion_entry(0, "a basket")), "shop.example")
+    assert (await alice.list_outputs({"basket": "a basket"}))["totalOutputs"] == 1
+    assert await alice.balance() == 48_999
+
+
+async def test_the_owner_may_put_change_aside_and_take_it_back(world: World, alice: OpenWallet) -> None:
+    """What is put aside keeps its derivation: nothing else leads to the key that unlocks it."""
+    await world.fund(alice, 50_000)
+    created = await alice.create_action(payment_to(NOWHERE, 1_000, delayed=False))
+    path, change = world.path("alice"), _change_of(created["tx"])
+    columns = "SELECT vout, derivationPrefix, derivationSuffix FROM outputs WHERE transactionId = 2 AND vout IN"
+    query = f"{columns} ({', '.join(map(str, change))})"
+    derivations = rows(path, query)
+    assert all(prefix and suffix for _, prefix, suffix in derivations)
+    await alice.internalize_action(internalize_args(created["tx"], *map(insertion_entry, change)))
+    assert await alice.balance() == 0
+    assert (await alice.list_outputs({"basket": "mine"}))["totalOutputs"] == len(change)
+    assert rows(path, query) == derivations
+    own = KeyDeriver(key_of("alice"))
+    entries = [
+        {"outputIndex": vout, "protocol": "wallet payment", "paymentRemittance": remittance(own, prefix, suffix)}
+        for vout, prefix, suffix in derivations
+    ]
+    await alice.internalize_action(internalize_args(created["tx"], *entries))
+    assert await alice.balance() == 48_999
+    await alice.create_action(payment_to(NOWHERE, 48_000, delayed=False))
+
+
+def _change_of(atomic_beef: bytes) -> list[int]:
+    """Output indexes of the subject that do not pay NOWHERE."""
+    beef = Beef.parse(atomic_beef)
+    outputs = beef.view(str(beef.subject)).outputs
+    return [vout for vout, output in enumerate(outputs) if output.locking_script.hex() != NOWHERE]
 
 
 async def test_a_payment_whose_coin_was_mined_elsewhere_is_refused(world: World, alice: OpenWallet) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from bsv_wallet_toolbox.brc100.create_action import ValidCreateActionOptions
+from bsv_wallet_toolbox.brc100.create_action import MAX_TAGS, ValidCreateActionOptions
 from bsv_wallet_toolbox.brc100.originator import THROW_REVIEW_ACTIONS_ID, check_labels, check_new_basket
 from bsv_wallet_toolbox.brc100.primitives import (
     MAX_BYTES,
@@ -250,7 +250,7 @@ def _internalized_outputs(
     value: object, originator: str | None
 ) -> tuple[ValidWalletPayment | ValidBasketInsertion, ...]:
     outputs: dict[int, ValidWalletPayment | ValidBasketInsertion] = {}
-    size = 0
+    size = tags = 0
     for index, element in enumerate(items(value, "outputs")):
         valid = _internalized(members(element, f"outputs[{index}]"), originator)
         if valid.output_index in outputs:
@@ -258,8 +258,11 @@ def _internalized_outputs(
         outputs[valid.output_index] = valid
         if isinstance(valid, ValidBasketInsertion):
             size += len(valid.custom_instructions or "") + sum(map(len, valid.tags))
+            tags += len(valid.tags)
         if size > MAX_BYTES:
             raise WERR_INVALID_PARAMETER("outputs", f"no more than {MAX_BYTES} bytes of text")
+        if tags > MAX_TAGS:
+            raise WERR_INVALID_PARAMETER("outputs.tags", f"no more than {MAX_TAGS} in all")
     if not outputs:
         raise WERR_INVALID_PARAMETER("outputs", "at least one output to internalize from the transaction")
     return tuple(outputs.values())

@@ -9,6 +9,7 @@ from bsv_wallet_toolbox.brc100.originator import THROW_REVIEW_ACTIONS_ID, check_
 from bsv_wallet_toolbox.brc100.outpoint import Outpoint
 from bsv_wallet_toolbox.brc100.primitives import (
     MAX_BYTES,
+    MAX_SATOSHIS,
     MAX_UINT32,
     byte_array,
     choice,
@@ -27,9 +28,11 @@ from bsv_wallet_toolbox.brc100.primitives import (
     txids,
 )
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.transactions.funding import MAX_POSSIBLE_SATOSHIS
 
 __all__ = [
     "MAX_CUSTOM_INSTRUCTIONS",
+    "MAX_TAGS",
     "ValidCreateAction",
     "ValidCreateActionInput",
     "ValidCreateActionOptions",
@@ -39,6 +42,10 @@ __all__ = [
 
 MAX_CUSTOM_INSTRUCTIONS = 2500
 """Bytes; the width of the column that peers keep them in."""
+_MAX_VERSION = 0x7FFFFFFF
+"""Nodes read the version as a signed integer."""
+MAX_TAGS = 10_000
+"""Tags of all outputs of one call: each is a row that is written under the lock that every other writer waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,7 @@ def validate_create_action(args: object, originator: str | None = None) -> Valid
     inputs = _inputs(body.get("inputs"))
     outputs = _outputs(body.get("outputs"), originator)
     lock_time = integer(body.get("lockTime"), "lockTime", 0, 0, MAX_UINT32)
-    version = integer(body.get("version"), "version", 1, 0, MAX_UINT32)
+    version = integer(body.get("version"), "version", 1, 0, _MAX_VERSION)
     labels = identifiers(body.get("labels"), "labels", "label")
     check_labels(labels, originator)
     options = _options(body.get("options"))
@@ -243,13 +250,19 @@ def _input(body: dict[str, object]) -> ValidCreateActionInput:
 
 def _outputs(value: object, originator: str | None) -> tuple[ValidCreateActionOutput, ...]:
     outputs = []
-    size = 0
+    size = tags = total = 0
     for index, element in enumerate(items(value, "outputs")):
         valid = _output(members(element, f"outputs[{index}]"), originator)
         size += len(valid.locking_script) + len(valid.output_description) + len(valid.custom_instructions or "")
         size += sum(map(len, valid.tags))
         if size > MAX_BYTES:
             raise WERR_INVALID_PARAMETER("outputs", f"no more than {MAX_BYTES} bytes of scripts and text")
+        tags += len(valid.tags)
+        if tags > MAX_TAGS:
+            raise WERR_INVALID_PARAMETER("outputs.tags", f"no more than {MAX_TAGS} in all")
+        total += 0 if valid.satoshis == MAX_POSSIBLE_SATOSHIS else valid.satoshis
+        if total > MAX_SATOSHIS:
+            raise WERR_INVALID_PARAMETER("outputs.satoshis", f"no more than {MAX_SATOSHIS} in all")
         outputs.append(valid)
     return tuple(outputs)
 

@@ -1,24 +1,22 @@
 """Where a user's satoshis are: the balance three ways (I7), and what the network ought to show (I1).
 
 Every action's ``satoshis`` is the change it makes less the change it spends, so the sum over living actions is all
-change that nothing alive spends: the balance, what is held, and what unsigned actions propose.
+change that nothing alive spends: the balance, what is held, what is awaited, and what unsigned actions propose.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.doctor.report import FindingLog, Invariant
-from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST
-from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT, TransactionStatus
-from bsv_wallet_toolbox.storage.coins import balance
+from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.storage.listing.balance import balance_of_basket
 from bsv_wallet_toolbox.storage.statements import examination as statements
-from bsv_wallet_toolbox.storage.users import UserScope, default_basket
+from bsv_wallet_toolbox.storage.statements.parents import is_listed_parent
+from bsv_wallet_toolbox.storage.users import UserScope
 
 __all__ = ["CoinsReport", "HeldCoin", "Unsettled", "change_scripts", "check_balances", "coins_report"]
 
@@ -45,19 +43,22 @@ class HeldCoin:
 class CoinsReport:
     """A user's change in satoshis.
 
-    ``balance`` is what the wallet answers, ``reserved`` what unsigned actions have put aside. ``unsettled`` actions and
-    ``held_coins`` are listed one by one, because only the network knows what has become of them.
+    ``balance`` is what the wallet answers, ``reserved`` what unsigned actions have put aside, ``awaited`` what incoming
+    transactions bring once a provider has accepted them. ``unsettled`` actions and ``held_coins`` are listed one by
+    one, because only the network knows what has become of them.
     """
 
     balance: int
     reserved: int
+    awaited: int
     unsettled: tuple[Unsettled, ...]
     held_coins: tuple[HeldCoin, ...]
 
     @property
     def in_flight(self) -> int:
-        """What actions that no provider has accepted yet will take away; negative when they bring more."""
-        return -sum(each.satoshis for each in self.unsettled if each.status is TransactionStatus.SENDING)
+        """What actions that no provider has accepted yet have taken off the balance; negative when they added more."""
+        sending = sum(each.satoshis for each in self.unsettled if each.status is TransactionStatus.SENDING)
+        return self.awaited - sending
 
     @property
     def held(self) -> Mapping[str, int]:
@@ -71,12 +72,13 @@ class CoinsReport:
         """Satoshis that chain and mempool together must show under the wallet's scripts (I1).
 
         ``is_known(txid)`` says whether the network has a transaction, ``is_spent(txid, vout)`` whether something there
-        spends the output. The balance counts an action as soon as it is signed; one that the network does not have yet
-        has neither taken nor brought anything there. A held coin is there unless the network has it spent.
+        spends the output. The balance counts an action of ours as soon as it is signed; a transaction that the network
+        does not have yet has neither taken nor brought anything there. A held coin is there unless the network has it
+        spent.
         """
         on_the_way = -sum(each.satoshis for each in self.unsettled if not is_known(each.txid))
         held = sum(coin.satoshis for coin in self.held_coins if not is_spent(coin.txid, coin.vout))
-        return self.balance + self.reserved + on_the_way + held
+        return self.balance + self.reserved + self.awaited + on_the_way + held
 
 
 def coins_report(tx: Transaction, scope: UserScope) -> CoinsReport:
@@ -84,6 +86,7 @@ def coins_report(tx: Transaction, scope: UserScope) -> CoinsReport:
     return CoinsReport(
         balance=balance_of_basket(tx, scope),
         reserved=int(tx.scalar(statements.RESERVED, user_id=scope.user_id)),
+        awaited=int(tx.scalar(statements.AWAITED, user_id=scope.user_id)),
         unsettled=tuple(
             Unsettled(transaction_id, txid, TransactionStatus(status), satoshis)
             for transaction_id, txid, status, satoshis in tx.rows(statements.UNSETTLED, user_id=scope.user_id)
@@ -115,9 +118,9 @@ class _Amounts:
 
 def _amounts(tx: Transaction, scope: UserScope) -> _Amounts:
     listed = total = 0
-    for status, spendable, satoshis in tx.rows(statements.AMOUNTS_OF_CHANGE, user_id=scope.user_id):
+    for status, is_outgoing, spendable, satoshis in tx.rows(statements.AMOUNTS_OF_CHANGE, user_id=scope.user_id):
         total += satoshis
-        if spendable and status in LISTED_OUTPUT_PARENT:
+        if spendable and is_listed_parent(status, bool(is_outgoing)):
             listed += satoshis
     return _Amounts(listed, total)
 
@@ -125,13 +128,10 @@ def _amounts(tx: Transaction, scope: UserScope) -> _Amounts:
 def _check_balance(tx: Transaction, scope: UserScope, log: FindingLog) -> None:
     amounts = _amounts(tx, scope)
     replay = int(tx.scalar(statements.REPLAY, user_id=scope.user_id))
-    answers = {"the balance of the basket 'default'": balance_of_basket(tx, scope)}
-    with suppress(WERR_BAD_REQUEST):  # no default basket, which is a finding of its own
-        answers["the balance of coins that can fund actions"] = balance(tx, scope, default_basket(tx, scope))
-    for what, satoshis in answers.items():
-        if satoshis != amounts.balance:
-            text = f"{what} is {satoshis}, the spendable change of the user sums up to {amounts.balance}"
-            log.find(Invariant.I7, "users", scope.user_id, text)
+    answered = balance_of_basket(tx, scope)
+    if answered != amounts.balance:
+        text = f"the balance is {answered}, the spendable change of the user sums up to {amounts.balance}"
+        log.find(Invariant.I7, "users", scope.user_id, text)
     if replay != amounts.total:
         text = f"the actions sum up to {replay} satoshis, the change that nothing spends to {amounts.total}"
         log.find(Invariant.I7, "users", scope.user_id, text)

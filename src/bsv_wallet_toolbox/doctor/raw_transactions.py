@@ -16,11 +16,10 @@ from itertools import pairwise
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.doctor.report import FindingLog, Invariant
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, TransactionStatus
 from bsv_wallet_toolbox.storage.statements import actions as action_statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import examination as statements
-from bsv_wallet_toolbox.storage.statements.invariants import ENDED
 from bsv_wallet_toolbox.transactions.hashes import txid_of
 from bsv_wallet_toolbox.transactions.tx import InputView, TransactionView, parse_transaction
 

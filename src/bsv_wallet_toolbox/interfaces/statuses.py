@@ -6,6 +6,7 @@ from enum import StrEnum
 
 __all__ = [
     "AVAILABLE_PARENT",
+    "ENDED",
     "LISTED_OUTPUT_PARENT",
     "PROOF_WANTED",
     "RAW_TX_READABLE",
@@ -102,8 +103,11 @@ RAW_TX_READABLE = frozenset(
 )
 """Reqs whose raw transaction may serve as a source of inputs, scripts and BEEF."""
 
+ENDED = frozenset({TransactionStatus.FAILED, TransactionStatus.UNFAIL})
+"""Transactions that spend nothing and create nothing, so that none of their outputs is spendable. All others live."""
+
 AVAILABLE_PARENT = frozenset({TransactionStatus.COMPLETED, TransactionStatus.UNPROVEN})
-"""Transactions whose change may be spent at once; a delayed action may also build on ``sending``."""
+"""Transactions whose change may be spent at once; a delayed action may also build on own ones that are ``sending``."""
 
 LISTED_OUTPUT_PARENT = frozenset(
     {
@@ -113,4 +117,4 @@ LISTED_OUTPUT_PARENT = frozenset(
         TransactionStatus.SENDING,
     }
 )
-"""Transactions whose spendable outputs listOutputs and the balance count."""
+"""Transactions whose spendable outputs listOutputs and the balance count; ``sending`` only those of ours."""

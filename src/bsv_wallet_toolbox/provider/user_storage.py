@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -157,8 +158,10 @@ class UserStorage:
         row = find_by_id(tx, transaction_id)
         if row.txid is None:
             raise WERR_INVALID_OPERATION("The action of this idempotency key was never signed.")
-        failed = row.status is TransactionStatus.FAILED
-        beef = None if txid_only or failed else beef_of(tx, [row.txid], self._store.cache)
+        beef: Beef | None = None
+        if not txid_only and row.status is not TransactionStatus.FAILED:
+            with suppress(WERR_INVALID_PARAMETER):  # not provable now; without the txid the caller would pay again
+                beef = beef_of(tx, [row.txid], self._store.cache)
         return _Committed(row.txid, None, beef, row)
 
     # createAction and processAction of a remote wallet: two commits
@@ -225,12 +228,16 @@ class UserStorage:
         Without a recorded verdict the claim runs out and the monitor sends it again.
         """
         try:
-            return await self._store.broadcaster.post(txid, self._store.owner)
-        except WERR_INVALID_PARAMETER as error:
-            return await self._store.broadcaster.put_off(txid, 0, error.message)
+            return await self._post_or_put_off(txid)
         except Exception as error:  # noqa: BLE001  # an error here, without the txid, would make the caller pay again
             _log.exception("sending %s was not finished; the monitor takes it up again", txid)
             return Posted(txid, Verdict(VerdictKind.RETRY, type(error).__name__))
+
+    async def _post_or_put_off(self, txid: str) -> Posted:
+        try:
+            return await self._store.broadcaster.post(txid, self._store.owner)
+        except WERR_INVALID_PARAMETER as error:
+            return await self._store.broadcaster.put_off(txid, 0, error.message)
 
     # internalizeAction
 
@@ -265,7 +272,7 @@ class UserStorage:
                 if replay is not None:
                     return _internalized_before(tx, replay)
                 done = internalize(
-                    tx, scope, args, incoming, reference, store.policy.max_output_script, claimed_by=store.owner
+                    tx, scope, args, incoming, reference, store.policy.max_output_script, store.owner, originator
                 )
                 mark.check()
                 record_request(tx, scope, request, done.transaction_id, satoshis=done.satoshis, isMerge=done.is_merge)

@@ -10,6 +10,7 @@ from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.storage.statements import coins as statements
+from bsv_wallet_toolbox.storage.statements.listing import UNTAGGED
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import Basket, UserScope
 
@@ -191,7 +192,5 @@ class CoinsLost(WERR_INTERNAL):
 
 
 def balance(tx: Transaction, scope: UserScope, basket: Basket) -> int:
-    """Satoshis of all change that is not spent, whether or not it is on the chain yet."""
-    row = tx.one(statements.BALANCE, user_id=scope.user_id, basket_id=basket.basket_id)
-    assert row is not None  # an aggregate always answers one row
-    return int(row[0])
+    """Satoshis of all change that is not spent, whether or not it is on the chain yet: what listOutputs sums up too."""
+    return int(tx.scalar(UNTAGGED.change_satoshis, user_id=scope.user_id, basket_id=basket.basket_id))

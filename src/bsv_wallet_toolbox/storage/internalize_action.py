@@ -22,6 +22,7 @@ from bsv_wallet_toolbox.seams import Entropy
 from bsv_wallet_toolbox.storage.create_action import signed_output_columns
 from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, is_refused
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
+from bsv_wallet_toolbox.storage.process_action import commit_internalized
 from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
 from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req, status_beside
 from bsv_wallet_toolbox.storage.statements import actions as statements
@@ -55,6 +56,7 @@ class Internalized:
 @dataclass(frozen=True, slots=True)
 class _OwnOutput:
     output_id: int
+    is_change: bool
     in_default: bool
     spent_by: int | None
 
@@ -74,10 +76,18 @@ def internalize(
     reference: Reference,
     max_output_script: int,
     claimed_by: str | None,
+    originator: str | None,
 ) -> Internalized:
-    """Take the named outputs in; WERR_INVALID_PARAMETER when the transaction is in no state to be merged with."""
+    """Take the named outputs in; WERR_INVALID_PARAMETER when the transaction is in no state to be merged with.
+
+    An unsigned action of ours that comes back signed is committed, and merged with like any other. ``originator`` None
+    is the owner, who alone may turn change into a custom output.
+    """
     basket = default_basket(tx, scope)
     existing = find_by_txid(tx, scope, incoming.view.txid)
+    is_known = existing is not None
+    if existing is None:
+        existing = commit_internalized(tx, scope, incoming, max_output_script, claimed_by)
     if existing is not None and incoming.proof is not None:
         record_proof(tx, incoming.proof)  # whatever was believed of it, it is mined
         existing = find_by_id(tx, existing.transaction_id)
@@ -88,13 +98,18 @@ def internalize(
                 "tx", f"target transaction of internalizeAction has invalid status {existing.status}."
             )
         rows = tx.rows(statements.OUTPUTS_OF, transaction_id=existing.transaction_id, user_id=scope.user_id)
-        own = {row[1]: _OwnOutput(row[0], row[6] == basket.basket_id and bool(row[5]), row[9]) for row in rows}
+        for output_id, vout, _, _, _, change, basket_id, _, _, spent_by in rows:
+            in_default = bool(change) and basket_id == basket.basket_id
+            own[vout] = _OwnOutput(output_id, bool(change), in_default, spent_by)
         _refuse_conversion_of_spent(args, own)
+        if originator is not None:
+            _refuse_conversion_of_change(args, own)
     gained = sum(_gain(output, incoming.view, own.get(output.output_index)) for output in args.outputs)
     if existing is None:
         transaction_id, must_post = _insert(tx, scope, args, incoming, reference, gained, claimed_by)
     else:
-        transaction_id, must_post = existing.transaction_id, False
+        transaction_id = existing.transaction_id
+        must_post = not is_known and existing.status is TransactionStatus.SENDING
         _merge(tx, args, existing, gained)
     label_transaction(tx, scope, transaction_id, args.labels)
     _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
@@ -112,6 +127,14 @@ def _refuse_conversion_of_spent(args: ValidInternalizeAction, own: dict[int, _Ow
             continue
         if known.in_default != isinstance(output, ValidWalletPayment):
             raise WERR_INVALID_PARAMETER("outputs", f"unspent to change their protocol; {output.output_index} is spent")
+
+
+def _refuse_conversion_of_change(args: ValidInternalizeAction, own: dict[int, _OwnOutput]) -> None:
+    """Change belongs to the wallet: an app that was shown a transaction must not take the change out of the balance."""
+    for output in args.outputs:
+        known = own.get(output.output_index)
+        if known is not None and known.is_change and isinstance(output, ValidBasketInsertion):
+            raise WERR_INVALID_PARAMETER("outputs", f"without the wallet's own change; {output.output_index} is change")
 
 
 def _gain(output: IncomingOutput, view: TransactionView, own: _OwnOutput | None) -> int:
@@ -242,8 +265,10 @@ def _take_outputs(
             if spender is not None and role["change"]:
                 satoshis = view.outputs[output.output_index].satoshis
                 tx.execute(statements.TAKE_SATOSHIS, transaction_id=spender, lost=satoshis, now=iso(tx.now()))
-        elif not (isinstance(output, ValidWalletPayment) and known.in_default):
-            tx.execute(statements.CONVERT_OUTPUT, output_id=known.output_id, now=iso(tx.now()), **role)
+        elif isinstance(output, ValidBasketInsertion):
+            tx.execute(statements.CONVERT_TO_CUSTOM, output_id=known.output_id, now=iso(tx.now()), **_kept(role))
+        elif not known.in_default:
+            tx.execute(statements.CONVERT_TO_CHANGE, output_id=known.output_id, now=iso(tx.now()), **role)
     tx.insert_many(statements.INSERT_OUTPUT, rows)
     if any(output.tags for output in insertions):
         stored = tx.rows(statements.OUTPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id)
@@ -285,6 +310,12 @@ def _role(output: IncomingOutput, basket: Basket, baskets: dict[str, int]) -> di
         "derivation_suffix": None,
         "custom_instructions": output.custom_instructions,
     }
+
+
+def _kept(role: dict[str, Any]) -> dict[str, Any]:
+    """The role without the derivation, which an output keeps whatever becomes of it."""
+    derivation = ("sender_identity_key", "derivation_prefix", "derivation_suffix")
+    return {column: value for column, value in role.items() if column not in derivation}
 
 
 def _new_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
@@ -28,24 +28,28 @@ def _ids(tx: Transaction, scope: UserScope, naming: statements.NameStatements, n
     return found
 
 
-def _map(tx: Transaction, naming: statements.NameStatements, row_id: int, of: int) -> None:
-    existing = tx.one(naming.find_map, id=row_id, of=of)
+def _name(
+    tx: Transaction, scope: UserScope, naming: statements.NameStatements, names_by_id: Mapping[int, Iterable[str]]
+) -> None:
+    """Give names to rows, with few statements however many: a call may bring thousands under the write lock."""
+    wanted = {of: set(names) for of, names in names_by_id.items()}
+    ids = _ids(tx, scope, naming, set().union(*wanted.values()))
+    if not ids:
+        return
     now = iso(tx.now())
-    if existing is None:
-        tx.execute(naming.insert_map, id=row_id, of=of, now=now)
-    elif existing[0]:
-        tx.execute(naming.revive_map, id=row_id, of=of, now=now)
+    existing = {(name_id, of): is_deleted for name_id, of, is_deleted in tx.rows(naming.find_maps, ofs=list(wanted))}
+    entries = [(ids[name], of) for of, names in wanted.items() for name in sorted(names)]
+    for name_id, of in entries:
+        if existing.get((name_id, of)):
+            tx.execute(naming.revive_map, id=name_id, of=of, now=now)
+    new = [{"id": name_id, "of": of, "now": now} for name_id, of in entries if (name_id, of) not in existing]
+    tx.insert_many(naming.insert_map, new)
 
 
 def label_transaction(tx: Transaction, scope: UserScope, transaction_id: int, labels: Iterable[str]) -> None:
-    for label_id in _ids(tx, scope, statements.LABELS, labels).values():
-        _map(tx, statements.LABELS, label_id, transaction_id)
+    _name(tx, scope, statements.LABELS, {transaction_id: labels})
 
 
-def tag_outputs(tx: Transaction, scope: UserScope, tags_by_output: dict[int, Iterable[str]]) -> None:
+def tag_outputs(tx: Transaction, scope: UserScope, tags_by_output: Mapping[int, Iterable[str]]) -> None:
     """Tags by output id; duplicate tags of one output count once."""
-    wanted = {output_id: set(tags) for output_id, tags in tags_by_output.items()}
-    ids = _ids(tx, scope, statements.TAGS, set().union(*wanted.values()) if wanted else ())
-    for output_id, tags in wanted.items():
-        for tag in sorted(tags):
-            _map(tx, statements.TAGS, ids[tag], output_id)
+    _name(tx, scope, statements.TAGS, tags_by_output)

@@ -1,24 +1,37 @@
-"""processAction in storage: a transaction that was signed elsewhere is checked against the proposal and committed."""
+"""processAction in storage: a transaction that was signed elsewhere is checked against the proposal and committed.
+
+The signed transaction may come back as an incoming one first, with internalizeAction. It is the same action then, and
+is committed by the same steps: a second row of one txid would hold every coin twice.
+"""
 
 from __future__ import annotations
 
-from bsv_wallet_toolbox.database.transaction import Transaction
+from dataclasses import dataclass
+
+from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import ProcessActionArgs
+from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF
 from bsv_wallet_toolbox.storage.create_action import signed_output_columns
 from bsv_wallet_toolbox.storage.notes import note
+from bsv_wallet_toolbox.storage.proofs import record_proof
 from bsv_wallet_toolbox.storage.reqs import find_req, insert_req, status_beside
 from bsv_wallet_toolbox.storage.state_machines import check_transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
+from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import find_by_id, move_transaction
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, move_transaction
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
-__all__ = ["commit_signed", "is_final", "parse_signed"]
+__all__ = ["commit_internalized", "commit_signed", "is_final", "parse_signed"]
 
 _LOCK_TIME_IS_A_DATE = 500_000_000
+_UNSIGNED = (TransactionStatus.UNSIGNED, TransactionStatus.UNPROCESSED)
+_INTERNALIZED = (TransactionStatus.SENDING, TransactionStatus.UNPROVEN, TransactionStatus.COMPLETED)
+"""What an action has become that was signed at home and came back as an incoming transaction."""
 
 
 def parse_signed(args: ProcessActionArgs) -> TransactionView:
@@ -51,27 +64,103 @@ def commit_signed(
 ) -> bool:
     """The second commit of a two-commit action: outputs get their txid, the req its bytes.
 
-    Answers whether it is still to be sent: another user of the store may have brought it to the network before.
+    Answers whether it is still to be sent: another user of the store may have brought it to the network before, or it
+    was taken in as an incoming transaction.
     """
-    row = tx.one(statements.FIND_BY_REFERENCE, user_id=scope.user_id, reference=args.reference)
-    if row is None:
+    action = _find(tx, scope, args.reference)
+    if action is None:
         raise WERR_BAD_REQUEST("Result must exist and be unique.")
-    transaction_id, _, status, _, _, _, is_outgoing, input_beef, lock_time, version = row
-    if not is_outgoing:
+    if not action.is_outgoing:
         raise WERR_INVALID_OPERATION("isOutgoing is not true")
-    if input_beef is None:
+    if action.input_beef is None:
         raise WERR_INVALID_OPERATION
-    if status not in (TransactionStatus.UNSIGNED, TransactionStatus.UNPROCESSED):
-        raise WERR_INVALID_OPERATION(f"invalid transaction status {status}")
-    if (view.lock_time, view.version) != (lock_time or 0, 1 if version is None else version):
-        raise WERR_INVALID_OPERATION("The signed transaction has another version or lock time than the action.")
-    _check_inputs(tx, scope, transaction_id, view)
-    _sign_outputs(tx, scope, transaction_id, view, max_output_script)
-    check_transaction(TransactionStatus(status), TransactionStatus.SENDING)
+    if action.txid == view.txid and action.status in _INTERNALIZED:
+        tx.execute(statements.SET_PROCESSED, transaction_id=action.transaction_id, now=iso(tx.now()))
+        return action.status is TransactionStatus.SENDING
+    if action.status not in _UNSIGNED:
+        raise WERR_INVALID_OPERATION(f"invalid transaction status {action.status}")
+    outputs = tx.rows(statements.OUTPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id)
+    difference = _difference(tx, scope, action, outputs, view)
+    if difference is not None:
+        raise WERR_INVALID_OPERATION(difference)
+    status = _commit(tx, action, outputs, view, max_output_script, claimed_by)
+    tx.execute(statements.SET_PROCESSED, transaction_id=action.transaction_id, now=iso(tx.now()))
+    return status is TransactionStatus.SENDING
+
+
+def commit_internalized(
+    tx: Transaction, scope: UserScope, incoming: Incoming, max_output_script: int, claimed_by: str | None
+) -> TransactionRow | None:
+    """Commit the user's unsigned action of which an incoming transaction is the signed form; None if there is none.
+
+    Its processAction may still come. It finds the proposal's ``inputBEEF`` in place, and then answers as ever.
+    """
+    view = incoming.view
+    action = _reserving(tx, scope, view)
+    if action is None:
+        return None
+    outputs = tx.rows(statements.OUTPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id)
+    if _difference(tx, scope, action, outputs, view) is not None:
+        return None
+    if incoming.proof is not None:
+        record_proof(tx, incoming.proof)  # a req that another user believes lost comes back
+    _commit(tx, action, outputs, view, max_output_script, claimed_by)
+    return find_by_id(tx, action.transaction_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    transaction_id: int
+    status: TransactionStatus
+    txid: str | None
+    is_outgoing: bool
+    input_beef: bytes | None
+    lock_time: int
+    version: int
+
+
+def _find(tx: Transaction, scope: UserScope, reference: str) -> _Action | None:
+    row = tx.one(statements.FIND_BY_REFERENCE, user_id=scope.user_id, reference=reference)
+    if row is None:
+        return None
+    transaction_id, _, status, txid, _, _, is_outgoing, input_beef, lock_time, version = row
+    return _Action(
+        transaction_id,
+        TransactionStatus(status),
+        txid,
+        bool(is_outgoing),
+        input_beef,
+        lock_time or 0,
+        1 if version is None else version,
+    )
+
+
+def _reserving(tx: Transaction, scope: UserScope, view: TransactionView) -> _Action | None:
+    """The unsigned action of the user that has the transaction's first input put aside."""
+    first = view.inputs[0]
+    for _, owner, _, spent_by, *_ in tx.rows(coin_statements.OUTPUTS_BY_OUTPOINT, txid=first.txid, vout=first.vout):
+        if owner == scope.user_id and spent_by is not None:
+            spender = find_by_id(tx, spent_by)
+            if spender.txid is None and spender.status in _UNSIGNED:
+                return _find(tx, scope, spender.reference)
+    return None
+
+
+def _commit(
+    tx: Transaction,
+    action: _Action,
+    outputs: list[Row],
+    view: TransactionView,
+    max_output_script: int,
+    claimed_by: str | None,
+) -> TransactionStatus:
+    """The action is signed from now on; the status that it has with what the store knows of its txid already."""
+    _sign_outputs(tx, outputs, view, max_output_script)
+    check_transaction(action.status, TransactionStatus.SENDING)
     tx.execute(
         statements.SET_SIGNED,
-        transaction_id=transaction_id,
-        old=status,
+        transaction_id=action.transaction_id,
+        old=action.status.value,
         new=TransactionStatus.SENDING.value,
         signed_txid=view.txid,
         now=iso(tx.now()),
@@ -80,44 +169,47 @@ def commit_signed(
         tx,
         "transactionStatus",
         txid=view.txid,
-        transaction_id=transaction_id,
-        status_was=status,
+        transaction_id=action.transaction_id,
+        status_was=action.status.value,
         status_now=TransactionStatus.SENDING.value,
     )
     known = find_req(tx, view.txid)
-    insert_req(tx, view.txid, view.raw, input_beef, transaction_id, claimed_by=claimed_by)
+    insert_req(tx, view.txid, view.raw, action.input_beef or EMPTY_BEEF, action.transaction_id, claimed_by=claimed_by)
     joined, proven_tx_id = status_beside(known)
-    move_transaction(tx, find_by_id(tx, transaction_id), joined, proven_tx_id=proven_tx_id)
-    return joined is TransactionStatus.SENDING
+    move_transaction(tx, find_by_id(tx, action.transaction_id), joined, proven_tx_id=proven_tx_id)
+    return joined
 
 
-def _check_inputs(tx: Transaction, scope: UserScope, transaction_id: int, view: TransactionView) -> None:
-    """What is spent must be what the proposal reserved: less would stay reserved for ever, more be spent unseen."""
+def _difference(
+    tx: Transaction, scope: UserScope, action: _Action, outputs: list[Row], view: TransactionView
+) -> str | None:
+    """In what a signed transaction is not the one that was proposed; None when it is.
+
+    What is spent must be what the proposal reserved: less would stay reserved for ever, more be spent unseen.
+    """
+    if (view.lock_time, view.version) != (action.lock_time, action.version):
+        return "The signed transaction has another version or lock time than the action."
     signed = {(each.txid, each.vout) for each in view.inputs}
-    reserved = set(tx.rows(statements.INPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id))
-    if reserved != signed:
-        raise WERR_INVALID_OPERATION("The signed transaction does not spend exactly the inputs of the action.")
-
-
-def _sign_outputs(
-    tx: Transaction, scope: UserScope, transaction_id: int, view: TransactionView, max_output_script: int
-) -> None:
-    rows = tx.rows(statements.OUTPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id)
-    if len(rows) != view.output_count:
-        raise WERR_INVALID_OPERATION("The signed transaction has not the outputs of the action.")
-    for output_id, vout, satoshis, locking_script, *_ in rows:
+    if signed != set(tx.rows(statements.INPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id)):
+        return "The signed transaction does not spend exactly the inputs of the action."
+    if len(outputs) != view.output_count:
+        return "The signed transaction has not the outputs of the action."
+    for _, vout, satoshis, locking_script, *_ in outputs:
         output = view.outputs[vout]
         if locking_script is not None and locking_script != output.locking_script:
-            raise WERR_INVALID_OPERATION(
-                f"rawTx output locking script for vout {vout} not equal to expected output script."
-            )
+            return f"rawTx output locking script for vout {vout} not equal to expected output script."
         if satoshis != output.satoshis:
-            raise WERR_INVALID_OPERATION(f"rawTx output satoshis for vout {vout} not equal to the action's.")
+            return f"rawTx output satoshis for vout {vout} not equal to the action's."
+    return None
+
+
+def _sign_outputs(tx: Transaction, outputs: list[Row], view: TransactionView, max_output_script: int) -> None:
+    for output_id, vout, *_ in outputs:
         tx.execute(
             statements.SET_OUTPUT_SIGNED,
             output_id=output_id,
             signed_txid=view.txid,
             spendable=1,
             now=iso(tx.now()),
-            **signed_output_columns(output, max_output_script),
+            **signed_output_columns(view.outputs[vout], max_output_script),
         )

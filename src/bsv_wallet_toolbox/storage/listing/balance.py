@@ -1,7 +1,7 @@
 """Balances: the satoshis of a basket, or of what tags select in it.
 
-Counted is what listOutputs would list: also outputs of transactions that are being sent or held back, which cannot fund
-an action yet. In the change basket only true change counts; anything else there can not be spent as change.
+Counted is what listOutputs would list: also outputs of own transactions that are being sent or held back, which cannot
+fund every action yet. In the change basket only true change counts; anything else there can not be spent as change.
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ from bsv_wallet_toolbox.brc100.types_actions import (
 )
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.storage.listing.action_time import ActionTime, split_action_time
 from bsv_wallet_toolbox.storage.listing.names import label_ids, labels_of, tags_of
 from bsv_wallet_toolbox.storage.listing.scripts import locking_scripts, raw_transactions
 from bsv_wallet_toolbox.storage.statements import listing as statements
+from bsv_wallet_toolbox.storage.statements.parents import is_listed_parent
 from bsv_wallet_toolbox.storage.timestamps import from_iso
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
@@ -195,7 +196,8 @@ def _listed(
     ids = [row[0] for row in rows]
     labels = labels_of(tx, scope, ids) if args.include_labels else None
     inputs = _inputs(tx, scope, args, {row[0]: row[1] for row in rows}) if args.include_inputs else None
-    outputs = _outputs(tx, scope, args, {row[0]: row[3] for row in rows}) if args.include_outputs else None
+    listed = {row[0]: is_listed_parent(row[3], bool(row[4])) for row in rows}
+    outputs = _outputs(tx, scope, args, listed) if args.include_outputs else None
     actions = []
     for id_, txid, satoshis, status, is_outgoing, description, version, lock_time, created_at in rows:
         names = None
@@ -221,10 +223,10 @@ def _listed(
 
 
 def _outputs(
-    tx: Transaction, scope: UserScope, args: ValidListActions, statuses: Mapping[int, str]
+    tx: Transaction, scope: UserScope, args: ValidListActions, listed: Mapping[int, bool]
 ) -> dict[int, list[ListedActionOutput]]:
-    """Outputs by transaction id, in the order in which they were stored."""
-    rows = tx.rows(statements.ACTION_OUTPUTS, ids=list(statuses), user_id=scope.user_id) if statuses else []
+    """Outputs by transaction id, in the order in which they were stored; ``listed``: whether listOutputs has them."""
+    rows = tx.rows(statements.ACTION_OUTPUTS, ids=list(listed), user_id=scope.user_id) if listed else []
     output_ids = [row[1] for row in rows]
     tags = tags_of(tx, scope, output_ids)
     scripts: Mapping[int, bytes] = locking_scripts(tx, output_ids) if args.include_output_locking_scripts else {}
@@ -234,7 +236,7 @@ def _outputs(
             ListedActionOutput(
                 vout=vout,
                 satoshis=satoshis,
-                is_spendable=bool(spendable) and statuses[transaction_id] in LISTED_OUTPUT_PARENT,
+                is_spendable=bool(spendable) and listed[transaction_id],
                 description=description or "",
                 basket=basket or "",
                 tags=tags.get(output_id, ()),

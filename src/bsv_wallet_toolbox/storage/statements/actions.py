@@ -80,12 +80,17 @@ SET_SIGNED = Statement(
     .values(
         status=bindparam("new"),
         txid=bindparam("signed_txid"),
-        inputBEEF=None,
         rawTx=None,
         updated_at=touched(_t),
     ),
     "set transaction signed",
 )
+
+SET_PROCESSED = Statement(
+    update(_t).where(_t.c.transactionId == bindparam("transaction_id")).values(inputBEEF=None, updated_at=touched(_t)),
+    "set transaction processed",
+)
+"""``inputBEEF`` is what processAction asks for, so it comes only once."""
 
 ADD_SATOSHIS = Statement(
     update(_t)
@@ -187,23 +192,31 @@ SET_OUTPUT_SIGNED = Statement(
     "set output signed",
 )
 
-CONVERT_OUTPUT = Statement(
+_role: dict[str, Any] = {
+    "basketId": bindparam("basket_id"),
+    "change": bindparam("change"),
+    "type": bindparam("type"),
+    "providedBy": bindparam("provided_by"),
+    "purpose": bindparam("purpose"),
+    "customInstructions": bindparam("custom_instructions"),
+}
+CONVERT_TO_CHANGE = Statement(
     update(_o)
     .where(_o.c.outputId == bindparam("output_id"))
     .values(
-        basketId=bindparam("basket_id"),
-        change=bindparam("change"),
-        type=bindparam("type"),
-        providedBy=bindparam("provided_by"),
-        purpose=bindparam("purpose"),
+        **_role,
         senderIdentityKey=bindparam("sender_identity_key"),
         derivationPrefix=bindparam("derivation_prefix"),
         derivationSuffix=bindparam("derivation_suffix"),
-        customInstructions=bindparam("custom_instructions"),
         updated_at=touched(_o),
     ),
-    "convert output",
+    "convert output to change",
 )
+CONVERT_TO_CUSTOM = Statement(
+    update(_o).where(_o.c.outputId == bindparam("output_id")).values(**_role, updated_at=touched(_o)),
+    "convert output to custom",
+)
+"""The derivation stays: it is the only way to the key of what was change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +230,8 @@ class NameStatements:
     find: Statement
     insert: Statement
     revive: Statement
-    find_map: Statement
+    find_maps: Statement
+    """(id of the name, id of what is named, deleted) of many that are named."""
     insert_map: Statement
     revive_map: Statement
     shown: Statement
@@ -246,7 +260,9 @@ def _name_statements(kind: str, of: Column[Any], names: Table, maps: Table) -> N
             f"insert {kind}",
         ),
         revive=revive(names, name_id == bindparam("id"), kind),
-        find_map=Statement(select(maps.c.isDeleted).where(is_entry), f"find {kind} map"),
+        find_maps=Statement(
+            select(map_id, named, maps.c.isDeleted).where(named.in_(values_of("ofs"))), f"find {kind} maps"
+        ),
         insert_map=Statement(
             insert(maps).values({name_id.name: bindparam("id"), of.name: bindparam("of"), **fresh}),
             f"insert {kind} map",

@@ -11,18 +11,22 @@ from sqlalchemy import (
     FromClause,
     and_,
     bindparam,
+    case,
     delete,
+    exists,
     func,
     insert,
     literal_column,
+    not_,
     or_,
     select,
     update,
 )
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
-from bsv_wallet_toolbox.interfaces.statuses import AVAILABLE_PARENT, LISTED_OUTPUT_PARENT, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import AVAILABLE_PARENT, ENDED, TransactionStatus
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
+from bsv_wallet_toolbox.storage.statements.parents import gives_outputs, withholds_outputs
 from bsv_wallet_toolbox.storage.timestamps import touched
 
 _o = metadata.tables["outputs"]
@@ -39,6 +43,7 @@ _OF_TRANSACTION = and_(
     unindexed(_o.c.basketId) == bindparam("basket_id"),
     unindexed(_o.c.spendable) == ONE,
     _o.c.change == ONE,
+    _HAS_KEY,
 )
 """The same, put so that a planner can only come from the transaction: there are few of those asked for."""
 _COIN_COLUMNS = (
@@ -58,11 +63,6 @@ OF_TXID = _t.c.txid == bindparam("txid")
 """Outputs are found through their transactions: an index of their own on the txid would be written at every action."""
 
 
-def _is_one_of(statuses: Collection[TransactionStatus]) -> ColumnElement[bool]:
-    """Compared one by one: for a list SQLite would build a table at every execution."""
-    return or_(*(_t.c.status == status.value for status in sorted(statuses)))
-
-
 @dataclass(frozen=True, slots=True)
 class CoinStatements:
     """How coins are chosen and counted for one kind of action; the statuses stand in the text of the statements."""
@@ -73,13 +73,13 @@ class CoinStatements:
     count_any: Statement
     """Coins whatever their transaction's status, no further than ``cap``: the index alone answers."""
     count_unavailable: Statement
-    """Those of transactions that can't fund, no further than ``cap``: as a rule there are few."""
+    """Those of living transactions that can't fund, no further than ``cap``: as a rule there are few."""
     count_available: Statement
     """The difference, coin by coin, no further than ``cap``."""
 
 
 def _coin_statements(kind: str, parents: Collection[TransactionStatus]) -> CoinStatements:
-    available = and_(_IN_BASKET, _is_one_of(parents))
+    available = and_(_IN_BASKET, gives_outputs(parents))
     joined = _o.join(_t, _t.c.transactionId == _o.c.transactionId)
 
     def pick(condition: ColumnElement[bool], *order: ColumnElement[Any], name: str) -> Statement:
@@ -91,7 +91,6 @@ def _coin_statements(kind: str, parents: Collection[TransactionStatus]) -> CoinS
         capped = select(ONE.label("one")).select_from(source).where(condition).limit(bindparam("cap")).subquery()
         return Statement(select(func.count()).select_from(capped), f"{name} ({kind})")
 
-    unavailable = set(TransactionStatus) - set(parents)
     by_status = _t.join(_o, _o.c.transactionId == _t.c.transactionId)
     target: ColumnElement[int] = bindparam("target")
     return CoinStatements(
@@ -101,7 +100,7 @@ def _coin_statements(kind: str, parents: Collection[TransactionStatus]) -> CoinS
         count_any=count(_o, _IN_BASKET, "count coins of any status"),
         count_unavailable=count(
             by_status,
-            and_(_is_one_of(unavailable), _OF_TRANSACTION),
+            and_(withholds_outputs(parents), _OF_TRANSACTION),
             "count unavailable coins",
         ),
         count_available=count(joined, available, "count available coins"),
@@ -133,12 +132,18 @@ FORGET_SPENDER = Statement(
     "forget spender",
 )
 
+_made_by_ended = exists(
+    select(ONE).where(_t.c.transactionId == _o.c.transactionId, _t.c.status.in_(sorted(ENDED))).correlate(_o)
+)
+"""Such an output was never created. Balance and counts rely on it that none is ever spendable."""
+
 FREE_COIN = Statement(
     update(_o)
     .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy == bindparam("transaction_id"))
-    .values(spendable=1, spentBy=None, updated_at=touched(_o)),
+    .values(spendable=case((_made_by_ended, 0), else_=1), spentBy=None, updated_at=touched(_o)),
     "free coin",
 )
+"""No longer spent; spendable unless its own transaction has ended meanwhile."""
 
 HOLD_COIN = Statement(
     insert(BWT.holds).values(
@@ -156,10 +161,15 @@ UNHOLD_COIN = Statement(delete(BWT.holds).where(BWT.holds.c.outputId == bindpara
 
 MARK_SPENDABLE = Statement(
     update(_o)
-    .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy.is_(None))
+    .where(
+        _o.c.outputId == bindparam("output_id"),
+        _o.c.spentBy.is_(None),
+        or_(bindparam("spendable") == 0, not_(_made_by_ended)),
+    )
     .values(spendable=bindparam("spendable"), updated_at=touched(_o)),
     "mark spendable",
 )
+"""Nothing happens to a spent output, nor to one whose own transaction has ended."""
 
 HELD_COINS = Statement(
     select(
@@ -260,12 +270,4 @@ INSERT_SPEND = Statement(
         transactionId=bindparam("transaction_id"),
     ),
     "insert spend",
-)
-
-BALANCE = Statement(
-    select(func.coalesce(func.sum(_o.c.satoshis), 0), func.count())
-    .select_from(_o)
-    .join(_t, _t.c.transactionId == _o.c.transactionId)
-    .where(_IN_BASKET, _is_one_of(LISTED_OUTPUT_PARENT)),
-    "balance",
 )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from sqlalchemy import bindparam, column, exists, func, literal, or_, select, table, text
 
 from bsv_wallet_toolbox.database.statements import Statement
-from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, TransactionStatus
 from bsv_wallet_toolbox.storage.notes import EvidenceKind
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
 from bsv_wallet_toolbox.storage.statements.coins import OF_TXID, OUTPUTS_BY_TXID
-from bsv_wallet_toolbox.storage.statements.invariants import ENDED, ENDING
+from bsv_wallet_toolbox.storage.statements.invariants import ENDING
 
 __all__ = [
     "AMOUNTS_OF_CHANGE",
     "APPLIED_MIGRATIONS",
+    "AWAITED",
     "CHANGE_SCRIPTS",
     "HELD_CHANGE",
     "INTEGRITY",
@@ -121,7 +122,7 @@ REPLAY = Statement(
 )
 
 AMOUNTS_OF_CHANGE = Statement(
-    select(_t.c.status, _o.c.spendable, func.sum(_o.c.satoshis))
+    select(_t.c.status, _t.c.isOutgoing, _o.c.spendable, func.sum(_o.c.satoshis))
     .select_from(_maybe_spender)
     .where(
         _o.c.userId == bindparam("user_id"),
@@ -129,10 +130,23 @@ AMOUNTS_OF_CHANGE = Statement(
         _is_alive,
         or_(_spender.c.transactionId.is_(None), _spender_ended),
     )
-    .group_by(_t.c.status, _o.c.spendable),
+    .group_by(_t.c.status, _t.c.isOutgoing, _o.c.spendable),
     "amounts of change",
 )
-"""(status of the parent, spendable, satoshis) of change that nothing alive spends."""
+"""(status of the parent, whether it is outgoing, spendable, satoshis) of change that nothing alive spends."""
+
+AWAITED = Statement(
+    select(func.coalesce(func.sum(_o.c.satoshis), 0))
+    .select_from(_with_parent)
+    .where(
+        _t.c.userId == bindparam("user_id"),
+        _t.c.status == TransactionStatus.SENDING.value,
+        _t.c.isOutgoing == 0,
+        _o.c.change == 1,
+        _o.c.spendable == 1,
+    ),
+    "change of incoming transactions that nobody accepted",
+)
 
 RESERVED = Statement(
     select(func.coalesce(func.sum(_o.c.satoshis), 0))

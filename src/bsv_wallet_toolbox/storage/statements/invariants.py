@@ -26,13 +26,12 @@ from sqlalchemy import (
 )
 
 from bsv_wallet_toolbox.database.statements import Statement
-from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.notes import EvidenceKind
 from bsv_wallet_toolbox.storage.reqs import JobKind
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
 
 __all__ = [
-    "ENDED",
     "ENDING",
     "EVIDENCED",
     "INTENDED",
@@ -50,9 +49,6 @@ _p = metadata.tables["proven_txs"]
 _r = metadata.tables["proven_tx_reqs"]
 _spender = _t.alias("spender")
 _notes, _evidence, _holds, _jobs = BWT.notes, BWT.evidence, BWT.holds, BWT.jobs
-
-ENDED = frozenset({TransactionStatus.FAILED, TransactionStatus.UNFAIL})
-"""Statuses of transactions that spend nothing and create nothing. Every other is alive."""
 
 ENDING = (
     EvidenceKind.REJECTED,

@@ -31,7 +31,14 @@ INSERT_LEASE = Statement(
 
 TAKE_LEASE = Statement(
     update(_l)
-    .where(_l.c.task == bindparam("name"), or_(_l.c.owner == bindparam("holder"), _l.c.expiresAt <= bindparam("now")))
+    .where(
+        _l.c.task == bindparam("name"),
+        or_(
+            _l.c.owner == bindparam("holder"),
+            _l.c.expiresAt <= bindparam("now"),
+            _l.c.expiresAt > bindparam("latest"),
+        ),
+    )
     .values(owner=bindparam("holder"), fencing=_l.c.fencing + 1, expiresAt=bindparam("until")),
     "take lease",
 )

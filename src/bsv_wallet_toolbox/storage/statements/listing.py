@@ -24,8 +24,9 @@ from sqlalchemy import (
 )
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
-from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT
 from bsv_wallet_toolbox.storage.schema import metadata
+from bsv_wallet_toolbox.storage.statements.parents import gives_outputs, withholds_outputs
 
 __all__ = [
     "ACTION_INPUTS",
@@ -50,9 +51,6 @@ _tags_map = metadata.tables["output_tags_map"]
 _labels_map = metadata.tables["tx_labels_map"]
 _p = metadata.tables["proven_txs"]
 _r = metadata.tables["proven_tx_reqs"]
-
-_LISTED = sorted(LISTED_OUTPUT_PARENT)
-_UNLISTED = sorted(set(TransactionStatus) - LISTED_OUTPUT_PARENT)
 
 
 # Outputs
@@ -106,7 +104,7 @@ def _page(tagged: ColumnElement[bool], order: ColumnElement[Any]) -> Select[Any]
             _o.c.customInstructions,
         )
         .join(_t, _t.c.transactionId == _o.c.transactionId)
-        .where(*_in_basket(tagged), _t.c.status.in_(_LISTED))
+        .where(*_in_basket(tagged), gives_outputs(LISTED_OUTPUT_PARENT))
         .order_by(order)
         .limit(bindparam("count"))
         .offset(bindparam("skip"))
@@ -117,7 +115,7 @@ def _of_listed(
     aggregate: ColumnElement[Any], tagged: ColumnElement[bool], *conditions: ColumnElement[bool]
 ) -> Select[Any]:
     """An aggregate over the outputs that may be listed: over all in the basket, which takes the index alone, less that
-    over the few whose transaction is in a status that is not listed."""
+    over the few whose transaction lives but does not give its outputs yet."""
     everything = select(aggregate).select_from(_o).where(*_in_basket(tagged), *conditions)
     unlisted = (
         select(aggregate)
@@ -125,7 +123,7 @@ def _of_listed(
         .join(_o, _o.c.transactionId == _t.c.transactionId)
         .where(
             _t.c.userId == bindparam("user_id"),
-            _t.c.status.in_(_UNLISTED),
+            withholds_outputs(LISTED_OUTPUT_PARENT),
             unindexed(_o.c.userId) == bindparam("user_id"),
             unindexed(_o.c.basketId) == bindparam("basket_id"),
             unindexed(_o.c.spendable) == 1,

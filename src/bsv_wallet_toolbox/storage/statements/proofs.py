@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
-from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE, ProvenTxReqStatus
+from bsv_wallet_toolbox.interfaces.statuses import RAW_TX_READABLE, ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
 from bsv_wallet_toolbox.storage.statements.coins import OF_TXID, OUTPUTS_BY_TXID
 from bsv_wallet_toolbox.storage.timestamps import touched
@@ -166,13 +166,26 @@ FIND_JOB = Statement(
     "find job",
 )
 
+_unclaimed = or_(
+    func.coalesce(BWT.jobs.c.claimUntil, literal("")) <= bindparam("now"),
+    BWT.jobs.c.claimUntil > bindparam("latest_claim"),
+)
+
+PULL_JOBS_IN = Statement(
+    update(BWT.jobs)
+    .where(BWT.jobs.c.kind == bindparam("of_kind"), BWT.jobs.c.nextAttemptAt > bindparam("latest"))
+    .values(nextAttemptAt=bindparam("now")),
+    "pull jobs in",
+)
+"""Apart from the next one, which goes through an index in order of time."""
+
 DUE_JOBS = Statement(
     select(BWT.jobs.c.provenTxReqId, _r.c.txid, _r.c.status, BWT.jobs.c.attempts)
     .join(_r, _r.c.provenTxReqId == BWT.jobs.c.provenTxReqId)
     .where(
         BWT.jobs.c.kind == bindparam("kind"),
         BWT.jobs.c.nextAttemptAt <= bindparam("now"),
-        func.coalesce(BWT.jobs.c.claimUntil, literal("")) <= bindparam("now"),
+        _unclaimed,
     )
     .order_by(BWT.jobs.c.nextAttemptAt, BWT.jobs.c.provenTxReqId)
     .limit(bindparam("count")),
@@ -184,7 +197,7 @@ CLAIM_JOBS = Statement(
     .where(
         BWT.jobs.c.provenTxReqId.in_(values_of("ids")),
         BWT.jobs.c.kind == bindparam("of_kind"),
-        func.coalesce(BWT.jobs.c.claimUntil, literal("")) <= bindparam("now"),
+        _unclaimed,
     )
     .values(claimedBy=bindparam("owner"), claimUntil=bindparam("until")),
     "claim jobs",
@@ -221,6 +234,41 @@ INSERT_NOTE = Statement(
         details=bindparam("details"),
     ),
     "insert note",
+)
+
+WRITTEN_OFF = Statement(
+    select(
+        BWT.holds.c.outputId,
+        BWT.holds.c.transactionId,
+        BWT.holds.c.created_at,
+        _o.c.txid,
+        _o.c.vout,
+        _o.c.lockingScript,
+    )
+    .join(_o, _o.c.outputId == BWT.holds.c.outputId)
+    .join(_t, _t.c.transactionId == _o.c.transactionId)
+    .where(
+        BWT.holds.c.reason == bindparam("reason"),
+        BWT.holds.c.created_at >= bindparam("since"),
+        BWT.holds.c.outputId > bindparam("after"),
+        unindexed(_t.c.status) != TransactionStatus.FAILED.value,
+    )
+    .order_by(BWT.holds.c.outputId)
+    .limit(bindparam("count")),
+    "written off",
+)
+"""Coins held for ``reason`` since then. What a failed transaction would have made is nobody's to ask about."""
+
+WHO_SPENT = Statement(
+    select(BWT.evidence.c.source)
+    .where(
+        BWT.evidence.c.txid == bindparam("txid"),
+        BWT.evidence.c.vout == bindparam("vout"),
+        BWT.evidence.c.kind == bindparam("kind"),
+    )
+    .order_by(BWT.evidence.c.evidenceId.desc())
+    .limit(1),
+    "who spent an outpoint",
 )
 
 INSERT_EVIDENCE = Statement(

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Column, Integer, Table, bindparam, func, not_, or_, select
 
 from bsv_wallet_toolbox.database.statements import Statement
-from bsv_wallet_toolbox.interfaces.statuses import Chain, ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, Chain, ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.schema import BWT, Timestamp, metadata
-from bsv_wallet_toolbox.storage.statements.invariants import ENDED, Offenders, key_of, missing, offenders
+from bsv_wallet_toolbox.storage.statements.invariants import Offenders, key_of, missing, offenders
 
 __all__ = ["COUNTS", "DATES", "IDS", "ORPHANS", "STRUCTURE"]
 
