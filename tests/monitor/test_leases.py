@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from monitor_world import MonitorWorld, query
+from monitor_world import HOUR, UNPROVEN, MonitorWorld, query, status_of
 
 from bsv_wallet_toolbox.monitor import Monitor
 from bsv_wallet_toolbox.provider.network_work import NetworkWork
 from bsv_wallet_toolbox.storage.leases import (
+    LONGEST_LEASE,
     LeaseLost,
     check_lease,
     keep_claim,
@@ -17,7 +18,7 @@ from bsv_wallet_toolbox.storage.leases import (
     save_cursor,
     take_lease,
 )
-from bsv_wallet_toolbox.storage.reqs import JobKind
+from bsv_wallet_toolbox.storage.reqs import JobKind, claim_due_jobs
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +111,31 @@ async def test_a_claim_is_kept_by_its_owner_only_and_only_while_it_lasts(world: 
         world.clock.advance(120_000)
         assert not await work.keep_send(job)
         assert await work.claim_sends(10) == [job]
+
+
+async def test_what_was_claimed_under_a_clock_that_was_ahead_is_free(world: MonitorWorld) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 100_000)
+        txid = await world.pay_nowhere(alice)
+        write = alice.provider.engine.write
+        world.clock.advance(24 * HOUR)
+        assert len(await write(lambda tx: claim_due_jobs(tx, JobKind.SEND, "another process", 10))) == 1
+        assert await write(lambda tx: take_lease(tx, "NewHeader", "another process", 60_000)) is not None
+        world.clock.advance(-24 * HOUR)
+        await alice.monitor.run_until_idle()
+        assert await status_of(alice, txid) == UNPROVEN
+        assert await query(alice, "SELECT event FROM monitor_events WHERE event = 'NewHeader'") == [("NewHeader",)]
+
+
+async def test_a_lease_is_never_longer_than_what_counts_as_written_under_a_clock_that_was_ahead(
+    world: MonitorWorld,
+) -> None:
+    async with world.wallet("alice") as alice:
+        write = alice.provider.engine.write
+        mine = await write(lambda tx: take_lease(tx, "Task", "me", 24 * HOUR))
+        assert mine is not None
+        assert await write(lambda tx: take_lease(tx, "Task", "you", 1_000)) is None
+        assert await write(lambda tx: keep_lease(tx, mine, 24 * HOUR))
+        assert await write(lambda tx: take_lease(tx, "Task", "you", 1_000)) is None
+        world.clock.advance(LONGEST_LEASE)
+        assert await write(lambda tx: take_lease(tx, "Task", "you", 1_000)) is not None

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 PAYMENT = payment_to(NOWHERE, 1000, delayed=False)
 PAST_THE_CLAIM = 121_000
-HOUR = 3_600_000
+MINUTE, HOUR = 60_000, 3_600_000
 MONTH = 30 * 24 * HOUR
 
 
@@ -88,3 +88,31 @@ async def test_a_clock_that_was_wrong_for_a_moment_stops_nothing(world: World) -
         await alice.monitor.run_until_idle()
         assert state_of(world.path("alice"), str(told.value.txid))[:2] == ("completed", "completed")
     world.assert_sound("alice")
+
+
+async def test_what_was_put_off_under_a_clock_that_was_ahead_is_due(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        world.clock.advance(12 * MONTH)
+        txid = str((await alice.create_action(payment_to(NOWHERE, 1000)))["txid"])
+        world.clock.advance(-12 * MONTH)
+        await alice.monitor.run_until_idle()
+        assert state_of(world.path("alice"), txid)[:2] == ("unproven", "unmined")
+
+
+async def test_what_was_put_off_for_an_hour_is_not_due_before(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        await alice.create_action(payment_to(NOWHERE, 1000))
+        world.services.faults.set("post_beef", Fault.UNAVAILABLE)
+        for _ in range(5):
+            world.clock.advance(HOUR)
+            await alice.monitor.run_until_idle()
+        posts = world.services.calls["post_beef"]
+        for part in (MINUTE, HOUR - MINUTE - 1):
+            world.clock.advance(part)
+            await alice.monitor.run_until_idle()
+        assert world.services.calls["post_beef"] == posts
+        world.clock.advance(1)
+        await alice.monitor.run_until_idle()
+        assert world.services.calls["post_beef"] == posts + 1

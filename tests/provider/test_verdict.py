@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import pytest
 
 from bsv_wallet_toolbox.interfaces.services import PostAnswer, PostOutcome, RejectReason, TxNetworkStatus
-from bsv_wallet_toolbox.provider.verdict import Checks, Competitor, VerdictKind, decide, needs_checks
+from bsv_wallet_toolbox.provider.verdict import (
+    MAX_COMPETITORS,
+    Checks,
+    Competitor,
+    VerdictKind,
+    competitors_named,
+    decide,
+    needs_checks,
+)
 
 TXID, RIVAL = "aa" * 32, "bb" * 32
 UNKNOWN, KNOWN, MINED = TxNetworkStatus.UNKNOWN, TxNetworkStatus.KNOWN, TxNetworkStatus.MINED
@@ -34,6 +43,7 @@ CONTESTED = frozenset({("aa" * 32, 0)})
 PROVEN = Checks(UNKNOWN, (Competitor(RIVAL, contested=CONTESTED, proven=True),))
 HELD_BY_ONE = Checks(UNKNOWN, (Competitor(RIVAL, CONTESTED, False, frozenset({"one"})),))
 HELD_BY_TWO = Checks(UNKNOWN, (Competitor(RIVAL, CONTESTED, False, frozenset({"one", "two"})),))
+ANCESTOR = Checks(UNKNOWN, (Competitor(RIVAL, CONTESTED, True, ancestor="cc" * 32),))
 NO_CONFLICT = Checks(
     UNKNOWN, (Competitor(RIVAL, contested=frozenset(), proven=True, accepted_by=frozenset({"one", "two"})),)
 )
@@ -53,6 +63,11 @@ TABLE: list[tuple[str, list[PostAnswer], Checks | None, VerdictKind]] = [
     ("a rival that does not conflict", [CLAIMED], NO_CONFLICT, VerdictKind.HOLD),
     ("a rival in two mempools", [CLAIMED], HELD_BY_TWO, VerdictKind.DOUBLE_SPEND),
     ("a rival that is proven", [CLAIMED], PROVEN, VerdictKind.DOUBLE_SPEND),
+    ("parents missing, an ancestor's rival is proven", [ORPHAN, SILENT], ANCESTOR, VerdictKind.DOUBLE_SPEND),
+    ("parents missing, but the network has it", [ORPHAN], replace(ANCESTOR, network_status=KNOWN), VerdictKind.RETRY),
+    ("parents missing, nobody knows more", [ORPHAN], replace(ANCESTOR, network_status=None), VerdictKind.RETRY),
+    ("parents missing, a rival is only claimed", [ORPHAN], HELD_BY_ONE, VerdictKind.RETRY),
+    ("accepted, whatever is said of an ancestor", [ORPHAN, ACCEPTED], ANCESTOR, VerdictKind.ACCEPTED),
     ("nobody knows whether the network has it", [CLAIMED], Checks(None), VerdictKind.HOLD),
     ("not checked", [CHEAP], None, VerdictKind.HOLD),
     ("rejected, who knows why", [REJECTED], FINE, VerdictKind.HOLD),
@@ -78,3 +93,12 @@ def test_it_never_ends_a_transaction_unless_it_was_checked() -> None:
         accepted = bool({ACCEPTED, QUEUED, ALREADY} & set(answers))
         assert (decide(answers, FINE).kind is VerdictKind.ACCEPTED) == accepted
         assert not (accepted and needs_checks(answers))
+
+
+def test_no_provider_names_so_many_competitors_that_another_is_not_heard() -> None:
+    loud = PostAnswer("loud", TXID, PostOutcome.REJECTED, tuple(f"{number:064x}" for number in range(1000)))
+    quiet = PostAnswer("quiet", TXID, PostOutcome.DOUBLE_SPEND, (RIVAL,))
+    named = competitors_named([loud, quiet])
+    assert len(named) == MAX_COMPETITORS
+    assert named[:3] == (f"{0:064x}", RIVAL, f"{1:064x}")
+    assert competitors_named([]) == ()

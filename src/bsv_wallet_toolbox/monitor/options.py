@@ -33,10 +33,13 @@ class MonitorOptions:
     reorg_poll: int = _MINUTE
     abandoned_poll: int = 8 * _MINUTE
     hold_poll: int = 10 * _MINUTE
+    written_off_poll: int = _DAY
+    """Between two looks at coins that were seen spent by others, besides those after a block was orphaned."""
     failed_poll: int = 10 * _MINUTE
     purge_poll: int = _DAY
     event_retention: int = 30 * _DAY
     lease: int = _MINUTE
+    """Of a leased task, prolonged while it runs; never longer than ten minutes."""
 
     @classmethod
     def for_chain(cls, chain: Chain) -> MonitorOptions:

@@ -96,7 +96,11 @@ class Broadcaster:
 
     async def put_off(self, txid: str, attempts: int, reason: str) -> Posted:
         """Record that a claimed transaction could not be sent for a reason on our side; it is tried again."""
-        await self._engine.write(lambda tx: record_unresolved(tx, txid, (), attempts, reason))
+        await self._engine.write(
+            lambda tx: record_unresolved(tx, txid, (), attempts, reason),
+            before_commit=Failpoint.VERDICT_BEFORE_COMMIT,
+            after_commit=Failpoint.VERDICT_AFTER_COMMIT,
+        )
         return Posted(txid, Verdict(VerdictKind.RETRY, reason))
 
     async def _answers(self, beef: Beef, txid: str) -> list[PostAnswer]:

@@ -28,7 +28,7 @@ from bsv_wallet_toolbox.storage.ancestry import (
 )
 from bsv_wallet_toolbox.storage.holds import HoldReason
 from bsv_wallet_toolbox.storage.leases import Lease, MonitorEvent, check_lease
-from bsv_wallet_toolbox.storage.notes import note
+from bsv_wallet_toolbox.storage.notes import EvidenceKind, note
 from bsv_wallet_toolbox.storage.outcomes import record_forgotten, record_unresolved
 from bsv_wallet_toolbox.storage.proofs import (
     Suspect,
@@ -43,7 +43,7 @@ from bsv_wallet_toolbox.storage.reqs import CLAIM_MILLISECONDS, JobKind, JobRow,
 from bsv_wallet_toolbox.storage.statements import actions as action_statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as proof_statements
-from bsv_wallet_toolbox.storage.timestamps import iso
+from bsv_wallet_toolbox.storage.timestamps import from_iso, iso
 from bsv_wallet_toolbox.storage.transactions import fail_unsigned, find_by_id, release_hold
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
 
@@ -51,6 +51,7 @@ __all__ = ["HeldCoin", "NetworkJob", "NetworkWork", "Rest", "StoredBlock"]
 
 T = TypeVar("T")
 
+_TXID_LENGTH = 64
 _ABANDONABLE = sorted({TransactionStatus.UNSIGNED.value, TransactionStatus.UNPROCESSED.value})
 
 
@@ -83,7 +84,7 @@ class StoredBlock:
 
 @dataclass(frozen=True, slots=True)
 class HeldCoin:
-    """A coin that nobody could say anything about yet."""
+    """A coin that waits for somebody to say what became of it, or was seen spent by somebody else."""
 
     output_id: int
     transaction_id: int | None
@@ -92,6 +93,11 @@ class HeldCoin:
     vout: int
     locking_script: bytes | None
     """None when no table has it."""
+    reason: str = HoldReason.AWAITING_EVIDENCE
+    held_since: int = 0
+    """Milliseconds since 1970, of a coin that was written off."""
+    spender: str | None = None
+    """The transaction that was seen to spend it, where its txid is known."""
 
 
 class NetworkWork:
@@ -342,12 +348,34 @@ class NetworkWork:
 
         return await self._engine.read(read)
 
+    async def written_off(self, since: int, after: int, count: int) -> list[HeldCoin]:
+        """Coins above output id ``after`` that were seen spent by others, at ``since`` or later; lowest first."""
+        reason = HoldReason.SPENT_ELSEWHERE
+
+        def read(tx: Transaction) -> list[HeldCoin]:
+            rows = tx.rows(proof_statements.WRITTEN_OFF, reason=reason, since=iso(since), after=after, count=count)
+            return [
+                HeldCoin(
+                    output_id,
+                    transaction_id,
+                    txid,
+                    vout,
+                    script or _script_of(tx, txid, vout),
+                    reason,
+                    from_iso(held_since),
+                    _spender_of(tx, txid, vout),
+                )
+                for output_id, transaction_id, held_since, txid, vout, script in rows
+            ]
+
+        return await self._engine.read(read)
+
     async def settle_held(self, lease: Lease, coin: HeldCoin, status: UtxoStatus, source: str) -> bool:
         """Free a held coin seen unspent, or write it off when seen spent; False when that was settled meanwhile."""
 
         def write(tx: Transaction) -> bool:
             held = tx.one(coin_statements.IS_HELD, output_id=coin.output_id)
-            if held is None or held[0] != HoldReason.AWAITING_EVIDENCE:
+            if held is None or held[0] != coin.reason:
                 return False
             spender = None if coin.transaction_id is None else find_by_id(tx, coin.transaction_id)
             if spender is not None and spender.status is not TransactionStatus.FAILED:
@@ -374,6 +402,12 @@ def _under(lease: Lease, operation: Callable[[Transaction], T]) -> Callable[[Tra
         return operation(tx)
 
     return fenced
+
+
+def _spender_of(tx: Transaction, txid: str, vout: int) -> str | None:
+    """Who was seen to spend an outpoint; None when the one who said so named no transaction."""
+    row = tx.one(proof_statements.WHO_SPENT, txid=txid, vout=vout, kind=EvidenceKind.SPENT.value)
+    return row[0] if row is not None and len(row[0]) == _TXID_LENGTH else None
 
 
 def _script_of(tx: Transaction, txid: str, vout: int) -> bytes | None:

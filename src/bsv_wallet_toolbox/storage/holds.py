@@ -14,7 +14,10 @@ class HoldReason:
     AWAITING_EVIDENCE = "awaitingEvidence"
     """An input of a failed transaction that nobody could say anything about yet."""
     SPENT_ELSEWHERE = "spentElsewhere"
-    """An input of a failed transaction that somebody else spent: kept for good."""
+    """An input of a failed transaction that somebody else was seen to spend: kept back, and asked about now and then.
+
+    Final only while the spender is proven: a mempool forgets, a block may be orphaned.
+    """
     PROOF_IN_DOUBT = "proofInDoubt"
     """An output whose transaction is known by a proof of an orphaned block only."""
     REFUSED = "refused"

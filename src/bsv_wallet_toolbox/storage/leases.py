@@ -17,6 +17,7 @@ from bsv_wallet_toolbox.storage.statements import leases as statements
 from bsv_wallet_toolbox.storage.timestamps import from_iso, iso
 
 __all__ = [
+    "LONGEST_LEASE",
     "Lease",
     "LeaseLost",
     "MonitorEvent",
@@ -34,6 +35,9 @@ __all__ = [
     "save_cursor",
     "take_lease",
 ]
+
+LONGEST_LEASE = 600_000
+"""Milliseconds. What claims to run longer was dated by a clock that was ahead, and is free."""
 
 _EVENT_LENGTH = 64
 _DETAILS_LENGTH = 64 * 1024
@@ -62,9 +66,14 @@ class MonitorEvent:
 
 
 def take_lease(tx: Transaction, task: str, owner: str, milliseconds: int) -> Lease | None:
-    """The lease for so long, None while somebody else has it. Its owner may take it again at any time."""
-    until = iso(tx.now() + milliseconds)
-    if tx.execute(statements.TAKE_LEASE, name=task, holder=owner, now=iso(tx.now()), until=until) == 0:
+    """The lease for so long, at most ``LONGEST_LEASE``; None while somebody else has it.
+
+    Its owner may take it again at any time.
+    """
+    now = tx.now()
+    until = iso(now + min(milliseconds, LONGEST_LEASE))
+    latest = iso(now + LONGEST_LEASE)
+    if tx.execute(statements.TAKE_LEASE, name=task, holder=owner, now=iso(now), latest=latest, until=until) == 0:
         try:
             tx.execute(statements.INSERT_LEASE, name=task, holder=owner, until=until)
         except ConstraintViolation:
@@ -75,8 +84,8 @@ def take_lease(tx: Transaction, task: str, owner: str, milliseconds: int) -> Lea
 
 
 def keep_lease(tx: Transaction, lease: Lease, milliseconds: int) -> bool:
-    """Prolong a lease from now on; False when it was lost."""
-    until = iso(tx.now() + milliseconds)
+    """Prolong a lease from now on, as :func:`take_lease` does; False when it was lost."""
+    until = iso(tx.now() + min(milliseconds, LONGEST_LEASE))
     return tx.execute(statements.KEEP_LEASE, **_held(lease), until=until) == 1
 
 

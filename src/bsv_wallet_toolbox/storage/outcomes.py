@@ -31,6 +31,9 @@ _UNDECIDED = frozenset(
         ProvenTxReqStatus.UNKNOWN,
     }
 )
+_COMPETITORS = 24
+"""Competing txids that are written down of one answer or ending: providers may name any number, at every retry."""
+_TXID_LENGTH = 64
 _ON_THE_WAY = frozenset({TransactionStatus.SENDING, TransactionStatus.UNPROCESSED, TransactionStatus.NOSEND})
 
 
@@ -57,10 +60,14 @@ def _undecided(tx: Transaction, txid: str, answers: Sequence[PostAnswer]) -> Req
             outcome=answer.outcome.value,
             code=answer.code,
             text=answer.text[:500],
-            competingTxs=list(answer.competing_txids),
+            competingTxs=_first(answer.competing_txids),
         )
     req = find_req(tx, txid)
     return req if req is not None and req.status in _UNDECIDED else None
+
+
+def _first(txids: Sequence[str]) -> list[str]:
+    return [txid[:_TXID_LENGTH] for txid in txids[:_COMPETITORS]]
 
 
 def record_accepted(tx: Transaction, txid: str, answers: Sequence[PostAnswer], source: str) -> bool:
@@ -111,7 +118,7 @@ def record_ended(tx: Transaction, txid: str, answers: Sequence[PostAnswer], endi
     if req is None or not holds_claim(tx, req.req_id, owner):
         return False
     record_evidence(
-        tx, ending.kind, txid, ending.source, reason=ending.reason[:500], competingTxs=list(ending.competing_txids)
+        tx, ending.kind, txid, ending.source, reason=ending.reason[:500], competingTxs=_first(ending.competing_txids)
     )
     move_req(tx, req, ending.status)
     schedule(tx, req.req_id, None)

@@ -23,6 +23,7 @@ from bsv_wallet_toolbox.storage.timestamps import iso
 
 __all__ = [
     "CLAIM_MILLISECONDS",
+    "LONGEST_REST",
     "JobKind",
     "JobRow",
     "ReqRow",
@@ -39,7 +40,8 @@ __all__ = [
 
 CLAIM_MILLISECONDS = 120_000
 _BACK_OFF = (8_000, 30_000, 120_000, 600_000)
-_LATER = 3_600_000
+LONGEST_REST = 3_600_000
+"""No job is put off for longer."""
 
 
 class JobKind(StrEnum):
@@ -68,7 +70,7 @@ class JobRow:
 
 def retry_delay(attempts: int) -> int:
     """Milliseconds to wait after the ``attempts``-th fruitless try: 8 s, 30 s, 2 min, 10 min, then hourly."""
-    return _BACK_OFF[attempts] if attempts < len(_BACK_OFF) else _LATER
+    return _BACK_OFF[attempts] if attempts < len(_BACK_OFF) else LONGEST_REST
 
 
 def find_req(tx: Transaction, txid: str) -> ReqRow | None:
@@ -196,9 +198,15 @@ def holds_claim(tx: Transaction, req_id: int, owner: str) -> bool:
 
 
 def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> list[JobRow]:
-    """Take up to ``count`` due jobs that nobody holds, oldest first. A claim that is not used runs out by itself."""
+    """Take up to ``count`` due jobs that nobody holds, oldest first. A claim that is not used runs out by itself.
+
+    Times further ahead than they are ever set were written under a clock that was ahead: such a job is due, such a
+    claim is over.
+    """
     now = tx.now()
-    rows = tx.rows(statements.DUE_JOBS, kind=kind.value, now=iso(now), count=count)
+    latest_claim = iso(now + CLAIM_MILLISECONDS)
+    tx.execute(statements.PULL_JOBS_IN, of_kind=kind.value, latest=iso(now + LONGEST_REST), now=iso(now))
+    rows = tx.rows(statements.DUE_JOBS, kind=kind.value, now=iso(now), latest_claim=latest_claim, count=count)
     if not rows:
         return []
     tx.execute(
@@ -207,6 +215,7 @@ def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> li
         of_kind=kind.value,
         owner=owner,
         now=iso(now),
-        until=iso(now + CLAIM_MILLISECONDS),
+        latest_claim=latest_claim,
+        until=latest_claim,
     )
     return [JobRow(req_id, txid, ProvenTxReqStatus(status), attempts) for req_id, txid, status, attempts in rows]

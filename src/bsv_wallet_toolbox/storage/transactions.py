@@ -108,9 +108,11 @@ def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, s
     An input seen spent stays spent; one that nobody answered for is held until somebody does. Transactions that spend
     its outputs can never be mined either and end with it.
     """
-    pending = [(row, seen)]
+    pending = [(row.transaction_id, seen)]
     while pending:
-        current, evidence = pending.pop()
+        transaction_id, evidence = pending.pop()
+        # Read now: what spends outputs of several of these is met once for each and ends with the first.
+        current = find_by_id(tx, transaction_id)
         if current.status is TransactionStatus.FAILED:
             continue
         move_transaction(tx, current, TransactionStatus.FAILED)
@@ -125,7 +127,7 @@ def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, s
                 fail_unsigned(tx, child, source)
                 continue
             _end_req_of_orphan(tx, child.txid, current.txid)
-            pending += [(each, {}) for each in transactions_of(tx, child.txid)]
+            pending += [(each.transaction_id, {}) for each in transactions_of(tx, child.txid)]
 
 
 def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:
@@ -194,7 +196,7 @@ def _free(tx: Transaction, output_id: int, transaction_id: int, txid: str, vout:
 def release_hold(
     tx: Transaction, output_id: int, transaction_id: int | None, txid: str, vout: int, status: UtxoStatus, source: str
 ) -> None:
-    """An answer came for a held coin: free it, or write down that it is spent for good.
+    """An answer came for a held coin: free it, or write down that somebody else spends it.
 
     ``transaction_id``: the failed transaction it was an input of, None for an output of one that came back.
     """

@@ -12,6 +12,7 @@ from bsv_wallet_toolbox.monitor.tasks.task import MonitorTask, TaskRun
 from bsv_wallet_toolbox.monitor.trigger import Trigger
 from bsv_wallet_toolbox.provider.network_work import NetworkJob, NetworkWork, Rest
 from bsv_wallet_toolbox.provider.proof_check import SearchOutcome, find_proof
+from bsv_wallet_toolbox.storage.reqs import LONGEST_REST
 
 __all__ = ["STATUS_BATCH", "CheckForProofs"]
 
@@ -20,7 +21,7 @@ STATUS_BATCH = 20
 
 _PAGES = 10
 _SOON = 120_000
-_NEXT_BLOCK = 3_600_000
+_NEXT_BLOCK = LONGEST_REST
 """Every new header makes all proofs due; this is for a network that has none for long."""
 
 
