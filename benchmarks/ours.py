@@ -116,9 +116,8 @@ class Bench:
                     proof = Proof(payment.view.txid, payment.view.raw, path, header)
                     incoming = Incoming(payment.view, Beef.parse(payment.beef), proof)
                     args = validate_internalize_action(payment.args())
-                    internalize(
-                        tx, scope, args, incoming, Reference(SystemEntropy()), provider.policy.max_output_script, None
-                    )
+                    longest = provider.policy.max_output_script
+                    internalize(tx, scope, args, incoming, Reference(SystemEntropy()), longest, None, None)
 
             await provider.engine.write(store)
 

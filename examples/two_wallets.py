@@ -7,7 +7,6 @@ blocks with proof of work, Merkle proofs, reorganisations.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bsv_wallet_toolbox import MockChain, MockServices, OpenWallet, StaticKey, fund_wallet, open_wallet
+from bsv_wallet_toolbox.brc100.types import PaymentRemittance
 from bsv_wallet_toolbox.doctor import examine
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.templates import brc29
@@ -39,7 +39,7 @@ class Person:
         self.wallet: OpenWallet
 
 
-def remittance(sender: KeyDeriver, prefix: str, suffix: str) -> dict[str, str]:
+def remittance(sender: KeyDeriver, prefix: str, suffix: str) -> PaymentRemittance:
     """What the payee must know to find the key of an output (BRC-29)."""
     return {"derivationPrefix": prefix, "derivationSuffix": suffix, "senderIdentityKey": sender.identity_key}
 
@@ -205,5 +205,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(0.0005)
     asyncio.run(main())

@@ -136,6 +136,7 @@ class UserStorage:
             transaction_id = insert_signed(tx, scope, args, planned, store.policy, originator or "", signed)
             insert_req(tx, signed.txid, signed.raw, EMPTY_BEEF, transaction_id, claimed_by=claimed_by)
             record_request(tx, scope, request, transaction_id)
+            store.cache.remember(signed)
             return _Committed(signed.txid, signed, planned.proposal.input_beef)
 
         async with self._slots:
@@ -146,8 +147,6 @@ class UserStorage:
                 before_commit=Failpoint.CREATE_BEFORE_COMMIT,
                 after_commit=Failpoint.CREATE_AFTER_COMMIT,
             )
-        if done.signed is not None:
-            store.cache.remember(done.signed)
         if done.replayed is not None:
             result = _result_of_status(done.txid, done.replayed.status)
         else:

@@ -129,7 +129,10 @@ class AncestryCache:
                 self._add(sources)
 
     def remember(self, view: TransactionView) -> None:
-        """An action of ours was committed; the next one is likely to build on it."""
+        """An action of ours is about to be committed; the next one is likely to build on it.
+
+        Should the commit fail, nothing ever refers to its txid.
+        """
         with self._lock:
             self._add({view.txid: Source.of(view, None, None)})
 
