@@ -271,3 +271,26 @@ async def test_an_app_that_is_refused_the_change_of_an_unsigned_action_commits_n
         assert rows(world.path("alice"), "SELECT status FROM transactions WHERE isOutgoing = 1") == ["unsigned"]
         await proposed.storage.process_action(proposed.args(signed, delayed=False))
     world.assert_sound("alice")
+
+
+async def test_coins_of_an_abandoned_action_that_another_transaction_spends_are_not_free(world: World) -> None:
+    """Another copy of the wallet spent them: it has the same keys and other plans."""
+    path = world.path("alice")
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        proposed = await propose(alice)
+        paying, *change = proposed.proposal.outputs
+        elsewhere = replace(proposed.proposal, outputs=(replace(paying, satoshis=3000), *change[:1]))
+        outputs = tuple(replace(output, vout=place) for place, output in enumerate(elsewhere.outputs))
+        signed = proposed.sign(replace(elsewhere, outputs=outputs))
+        await alice.internalize_action(internalize_args(signed_beef(proposed, signed), insertion_entry(0)))
+        world.clock.advance(400_000)
+        await alice.monitor.run_until_idle()
+        abandoned = "SELECT count(*) FROM transactions WHERE status = 'failed'"
+        assert rows(path, abandoned) == [1]
+        spender = (
+            "SELECT t.txid FROM outputs o JOIN transactions t ON t.transactionId = o.spentBy WHERE o.satoshis = 10000"
+        )
+        assert rows(path, spender) == [signed.txid]
+        assert await alice.balance() == 0
+    world.assert_sound("alice")

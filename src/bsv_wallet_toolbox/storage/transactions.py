@@ -133,6 +133,8 @@ def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, s
 def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:
     """End an action that was never signed: nothing was made that could spend its inputs, so they are free again.
 
+    One that a living transaction of the same keys spends, which came in meanwhile, is that one's from now on.
+
     False, and nothing changes, for one that was signed (it has a txid) or has ended meanwhile.
     """
     if row.txid is not None or row.status not in (TransactionStatus.UNSIGNED, TransactionStatus.UNPROCESSED):
@@ -143,6 +145,12 @@ def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:
         coin_statements.COINS_SPENT_BY, transaction_id=row.transaction_id
     ):
         lost = parent_status == TransactionStatus.FAILED
+        other = tx.one(coin_statements.OTHER_SPENDER, output_id=output_id)
+        if other is not None:
+            spender, change = other
+            tx.execute(coin_statements.SPEND_OUTPUT_AFTER_ALL, output_id=output_id, transaction_id=spender, now=now)
+            tx.execute(statements.TAKE_SATOSHIS, transaction_id=spender, lost=change, now=now)
+            continue
         if not lost:
             record_evidence(tx, EvidenceKind.NEVER_SIGNED, txid, source, vout=vout, transactionId=row.transaction_id)
         tx.execute(

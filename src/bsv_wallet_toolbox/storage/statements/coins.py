@@ -262,6 +262,23 @@ FIND_SPENDS = Statement(
     "find spends",
 )
 
+OTHER_SPENDER = Statement(
+    select(BWT.spends.c.transactionId, case((_o.c.change == ONE, _o.c.satoshis), else_=0))
+    .select_from(_o)
+    .join(
+        BWT.spends,
+        and_(
+            BWT.spends.c.txid == _o.c.txid,
+            BWT.spends.c.vout == _o.c.vout,
+            BWT.spends.c.userId == _o.c.userId,
+        ),
+    )
+    .join(_t, _t.c.transactionId == BWT.spends.c.transactionId)
+    .where(_o.c.outputId == bindparam("output_id"), _t.c.status.not_in(sorted(ENDED))),
+    "other spender",
+)
+"""The living transaction that came in and spends an output of which an action of ours had the row; its change."""
+
 INSERT_SPEND = Statement(
     insert(BWT.spends).values(
         txid=bindparam("txid"),
