@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 import stat
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -236,3 +238,18 @@ async def test_an_operation_runs_again_once_others_let_go(path: Path, clock: Man
         finally:
             logger.removeHandler(handler)
         assert await Notes(engine).words() == ["a"]
+
+
+async def test_a_log_that_another_library_removed_is_noticed_at_the_next_write(path: Path, clock: ManualClock) -> None:
+    async with SqliteEngine.open(path, clock=clock, create=True) as engine:
+        notes = Notes(engine)
+        await engine.write(lambda tx: tx.execute(CREATE))
+        await engine.write(notes.add("before"))
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("SELECT count(*) FROM notes").fetchall()
+        for word in ("after", "later"):
+            with pytest.raises(DatabaseUnavailable, match="another SQLite library"):
+                await engine.write(notes.add(word))
+    async with SqliteEngine.open(path, clock=clock) as engine:
+        assert await Notes(engine).words() == ["before"]
+        await engine.write(Notes.add("again"))

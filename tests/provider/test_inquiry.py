@@ -362,3 +362,21 @@ async def test_the_questions_about_ancestors_are_bounded(world: World, services:
         asked = services.calls - before
         assert asked["get_status_for_txids"] == 2
         assert asked["get_utxo_status"] == 100
+
+
+async def test_what_is_too_much_for_one_round_is_asked_about_in_turn(world: World, services: Liars) -> None:
+    """The rival of a late input is found all the same, however often it takes."""
+    funded = services.fund_many([OutputSpec(100, TRUE)] * 300)
+    beef = Beef()
+    for each in funded:
+        beef.merge(Beef.parse(each.beef))
+    coins = [InputSpec(each.txid, each.vout) for each in funded]
+    lost = parse_transaction(build_transaction(coins, [OutputSpec(20_000, TRUE)]))
+    beef.merge_transaction(lost)
+    rival = parse_transaction(build_transaction([coins[250]], [OutputSpec(50, TRUE)]))
+    assert world.chain.accept(rival).is_on_chain
+    world.chain.mine()
+    missing = [PostAnswer("node", lost.txid, PostOutcome.MISSING_PARENTS)]
+    found = [(await Inquiry(services).checks(beef, lost.txid, missing, attempts)).competitors for attempts in range(3)]
+    assert [bool(each) for each in found] == [False, False, True]
+    assert found[2][0].txid == rival.txid

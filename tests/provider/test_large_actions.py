@@ -13,7 +13,7 @@ from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
-from bsv_wallet_toolbox.storage.ancestry import MAX_UNPROVEN_BYTES
+from bsv_wallet_toolbox.storage.ancestry import MAX_UNPROVEN_BYTES, AncestryTooLarge
 from bsv_wallet_toolbox.storage.coins import StoredCoins
 from bsv_wallet_toolbox.storage.users import default_basket, find_user
 from bsv_wallet_toolbox.templates import brc29, p2pkh
@@ -171,3 +171,22 @@ async def test_a_payment_too_large_to_be_sent_on_is_taken_when_it_is_mined(world
         mined = world.chain.beef_of(large.view.txid).to_atomic(large.view.txid)
         await alice.internalize_action(internalize_args(mined))
         assert await alice.balance() == 1000
+
+
+async def test_coins_too_large_to_be_shown_together_are_done_without_if_others_suffice(world: World) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 5_000, count=4)
+        lock = brc29.lock_to(FUNDER, alice.identity_key, PREFIX, SUFFIX)
+        for _ in range(2):
+            outputs = [OutputSpec(16_000, lock), OutputSpec(0, b"\x6a" + bytes(6_000_000))]
+            large = spend_purse(world, outputs, purse=10_000_000)
+            assert world.chain.accept(large.view).is_on_chain
+            world.chain.mine()
+            mined = world.chain.beef_of(large.view.txid).to_atomic(large.view.txid)
+            await alice.internalize_action(internalize_args(mined))
+        with pytest.raises(AncestryTooLarge):
+            await alice.create_action(payment_to(NOWHERE, 40_000))
+        for satoshis in (25_000, 15_000):
+            created = await alice.create_action(payment_to(NOWHERE, satoshis))
+            assert Beef.parse(created["tx"]).subject == created["txid"]
+    world.assert_sound("alice")

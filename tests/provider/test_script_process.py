@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.mockchain import MockChain
 from bsv_wallet_toolbox.provider import script_process
 from bsv_wallet_toolbox.provider.script_process import VerificationUnfinished, verify_in_process
+from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef
+from bsv_wallet_toolbox.transactions.tx import InputSpec, OutputSpec, build_transaction, parse_transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -90,3 +93,20 @@ async def test_only_a_few_run_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
         running += 1 if line == "began" else -1
         most = max(most, running)
     assert 1 <= most <= script_process.PROCESSES
+
+
+async def test_what_was_bounded_before_is_not_refused_for_its_size() -> None:
+    """A refusal would be taken for a fault of the transaction."""
+    chain = MockChain(premine=True)
+    count = BEEF_LIMITS.max_inputs_and_outputs
+    source = chain.fund_many([OutputSpec(50_000_000, b"\x51")])[0]
+    wide = parse_transaction(build_transaction([InputSpec(source.txid, source.vout)], [OutputSpec(1, b"\x51")] * count))
+    assert chain.accept(wide).is_on_chain
+    chain.mine()
+    beef = chain.beef_of(wide.txid)
+    spending = parse_transaction(build_transaction([InputSpec(wide.txid, 0)], [OutputSpec(0, b"\x51")]))
+    beef.merge_transaction(spending)
+    raw = beef.to_atomic(spending.txid)
+    with pytest.raises(WERR_INVALID_PARAMETER, match="inputs and outputs"):
+        Beef.parse(raw)
+    await verify_in_process(raw, spending.txid, None, "tx")

@@ -41,11 +41,14 @@ async def test_it_holds_after_a_restart(world: World) -> None:
     assert again["txid"] == first["txid"]
 
 
-async def test_callers_at_the_same_time_pay_once(world: World, alice: OpenWallet) -> None:
+@pytest.mark.parametrize("delayed", [True, False])
+async def test_callers_at_the_same_time_pay_once(world: World, alice: OpenWallet, delayed: bool) -> None:
     await world.fund(alice, 10_000, count=20)
-    calls = [alice.create_action(payment_to(NOWHERE, 1000), idempotency_key="invoice 7") for _ in range(16)]
-    results = await asyncio.gather(*calls)
+    args = payment_to(NOWHERE, 1000, delayed=delayed)
+    results = await asyncio.gather(*(alice.create_action(args, idempotency_key="invoice 7") for _ in range(16)))
     assert len({result["txid"] for result in results}) == 1
+    status = "sending" if delayed else "unproven"
+    assert {each["status"] for result in results for each in result["sendWithResults"]} == {status}
     assert rows(world.path("alice"), "SELECT count(*) FROM transactions WHERE isOutgoing = 1") == [1]
 
 

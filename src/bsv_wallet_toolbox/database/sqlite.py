@@ -333,6 +333,7 @@ class SqliteEngine:
         try:
             _pass(outcome.job.before_commit for outcome in done)
             failpoint(Failpoint.ENGINE_BEFORE_COMMIT)
+            self._writer.check_log()
             started = time.perf_counter()
             self._writer.run("COMMIT")
             seconds = time.perf_counter() - started

@@ -100,7 +100,7 @@ def prepare_file(path: str, *, create: bool) -> None:
 class SqliteConnection:
     """A connection and its one cursor. Used by one thread at a time; raises DatabaseError and its subclasses."""
 
-    __slots__ = ("_connection", "_cursor")
+    __slots__ = ("_connection", "_cursor", "_log", "_log_id")
 
     def __init__(
         self,
@@ -117,6 +117,8 @@ class SqliteConnection:
         if path == MEMORY:
             flags |= apsw.SQLITE_OPEN_CREATE
         name = path
+        self._log = f"{path}-wal"
+        self._log_id: tuple[int, int] | None = None
         if immutable:
             flags |= apsw.SQLITE_OPEN_URI
             name = f"{Path(path).as_uri()}?immutable=1"
@@ -153,6 +155,19 @@ class SqliteConnection:
         # Read to its end: a query left half read would hold its snapshot, and the log could never start over.
         self.run("SELECT count(*) FROM sqlite_schema")
         self._cursor.fetchall()
+        if path != MEMORY and not read_only:
+            self._log_id = _identity(self._log)
+
+    def check_log(self) -> None:
+        """DatabaseUnavailable when the log that a COMMIT would write to is not the one that others read any more.
+
+        Another SQLite library in this process, closing the file, drops the locks of this one and removes the log.
+        """
+        if self._log_id is not None and _identity(self._log) != self._log_id:
+            raise DatabaseUnavailable(
+                f"{self._log} was removed while the file was open, as another SQLite library does (such as Python's "
+                "sqlite3) that opens and closes the file in the same program. Nothing was written; open the file anew."
+            )
 
     @property
     def in_transaction(self) -> bool:
@@ -173,6 +188,14 @@ class SqliteConnection:
     def close(self) -> None:
         """Close, whatever is open. The last connection of a file checkpoints and removes its log."""
         self._connection.close(True)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 class _Waiting:

@@ -26,7 +26,7 @@ from bsv_wallet_toolbox.monitor.tasks.send_waiting import SendWaiting
 from bsv_wallet_toolbox.monitor.tasks.task import MonitorTask, TaskRun
 from bsv_wallet_toolbox.provider.network_work import NetworkWork
 from bsv_wallet_toolbox.provider.storage_provider import StorageProvider
-from bsv_wallet_toolbox.storage.leases import Lease
+from bsv_wallet_toolbox.storage.leases import LONGEST_LEASE, Lease
 
 __all__ = ["Monitor", "MonitorOptions", "TaskHealth"]
 
@@ -215,7 +215,7 @@ class Monitor:
     async def _keep_lease(self, lease: Lease) -> None:
         """Prolong a lease for as long as its task runs."""
         while True:
-            await anyio.sleep(self._options.lease / 3000)
+            await anyio.sleep(min(self._options.lease, LONGEST_LEASE) / 3000)
             try:
                 await self._work.keep_lease(lease, self._options.lease)
             except WalletError as error:

@@ -86,7 +86,7 @@ class Broadcaster:
             answers = await self._answers(beef, txid)
             failpoint(Failpoint.BROADCAST_AFTER_POST)
             if needs_checks(answers):
-                checks = await self._inquiry.checks(beef, txid, answers)
+                checks = await self._inquiry.checks(beef, txid, answers, attempts)
             ending = await self._ending(beef, txid, checks, decide(answers, checks))
         verdict = decide(answers, checks)
         recorded = await self._record(txid, claimant, answers, verdict, ending, attempts)

@@ -5,6 +5,7 @@ Nothing here raises for what happens outside: a service that fails in any way ha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
@@ -38,7 +39,8 @@ T = TypeVar("T")
 
 MAX_ANCESTORS = 24
 MAX_OUTPOINTS = 100
-"""Of unproven ancestors that the network lacks: payers decide how many there are. More are not asked about."""
+"""Of unproven ancestors that the network lacks: payers decide how many there are. More have to wait for their turn."""
+_AT_ONCE = 10
 
 
 async def _told(call: Awaitable[T], nothing: T) -> T:
@@ -52,15 +54,18 @@ class Inquiry:
     def __init__(self, services: WalletServices) -> None:
         self._services = services
 
-    async def checks(self, beef: Beef, txid: str, answers: Sequence[PostAnswer]) -> Checks:
-        """Ask about a transaction that nobody accepted. ``beef`` holds it with its ancestry."""
+    async def checks(self, beef: Beef, txid: str, answers: Sequence[PostAnswer], attempts: int = 0) -> Checks:
+        """Ask about a transaction that nobody accepted. ``beef`` holds it with its ancestry.
+
+        After as many fruitless ``attempts``: what is too much for one round is asked about in turn.
+        """
         view = _view(beef, txid)
         network_status = (await self._statuses([txid])).get(txid)
         given = _transactions_given(answers)
         named = [each for each in competitors_named(answers) if each != txid]
         competitors = [await self._competitor(view, each, answers, given) for each in named]
         if lacks_parents(answers) and network_status is TxNetworkStatus.UNKNOWN:
-            competitors += await self._spenders(beef, txid)
+            competitors += await self._spenders(beef, txid, attempts)
         breaks_rule = await broken_rule(beef, txid) if some_refused(answers) else None
         return Checks(network_status, tuple(competitors), breaks_rule)
 
@@ -85,14 +90,14 @@ class Inquiry:
         view = _parsed(raw) if raw is not None else None
         return view if view is not None and view.txid == txid else None
 
-    async def _spenders(self, beef: Beef, txid: str) -> list[Competitor]:
+    async def _spenders(self, beef: Beef, txid: str, attempts: int) -> list[Competitor]:
         """Proven transactions that spend what ``txid``, or an unproven ancestor that the network lacks, spends too.
 
         Found through the outpoints, because a network that has mined the spender names no competitor: what it spent is
         simply not there any more. At most one, with a bounded number of questions.
         """
         ancestors = [each for each in beef.ancestors(txid) if each != txid and beef.merkle_path(each) is None]
-        asked = ancestors[:MAX_ANCESTORS]
+        asked = _turn(ancestors, MAX_ANCESTORS, attempts)
         statuses = await self._statuses(asked) if asked else {}
         lost = [txid, *(each for each in asked if statuses.get(each) is TxNetworkStatus.UNKNOWN)]
         outpoints = [
@@ -101,11 +106,14 @@ class Inquiry:
             for spent in _view(beef, each).inputs
             if spent.txid not in lost  # what was never created is spent by nobody
         ]
-        for each, source_txid, vout in outpoints[:MAX_OUTPOINTS]:
-            spender = await self._spender(beef, each, source_txid, vout)
-            if spender is not None:
-                ancestor = None if each == txid else each
-                return [Competitor(spender, frozenset({(source_txid, vout)}), proven=True, ancestor=ancestor)]
+        turn = _turn(outpoints, MAX_OUTPOINTS, attempts)
+        for start in range(0, len(turn), _AT_ONCE):
+            group = turn[start : start + _AT_ONCE]
+            spenders = await asyncio.gather(*(self._spender(beef, *outpoint) for outpoint in group))
+            for (each, source_txid, vout), spender in zip(group, spenders, strict=True):
+                if spender is not None:
+                    ancestor = None if each == txid else each
+                    return [Competitor(spender, frozenset({(source_txid, vout)}), proven=True, ancestor=ancestor)]
         return []
 
     async def _spender(self, beef: Beef, txid: str, source_txid: str, vout: int) -> str | None:
@@ -150,6 +158,14 @@ class Inquiry:
             if status is not UtxoStatus.UNKNOWN:
                 seen[outpoint] = (status, "isUtxo")
         return seen
+
+
+def _turn(items: Sequence[T], size: int, attempts: int) -> Sequence[T]:
+    """``size`` of the items, others at every attempt, round and round."""
+    if len(items) <= size:
+        return items
+    start = attempts * size % len(items)
+    return [*items[start:], *items[:start]][:size]
 
 
 def _transactions_given(answers: Sequence[PostAnswer]) -> dict[str, TransactionView]:

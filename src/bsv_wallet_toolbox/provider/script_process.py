@@ -15,7 +15,7 @@ import anyio
 from anyio.lowlevel import RunVar
 
 from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER, WalletError
-from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.beef import Beef, BeefLimits
 from bsv_wallet_toolbox.transactions.spv import verify_beef
 
 __all__ = ["VerificationUnfinished", "verify_in_process"]
@@ -88,7 +88,7 @@ def main() -> None:
     error: WalletError | None = None
     try:
         verify_beef(
-            Beef.parse(raw, parameter),
+            Beef.parse(raw, parameter, BeefLimits.none()),
             txid,
             lambda root, height: valid is None or (root, height) in valid,
             parameter=parameter,

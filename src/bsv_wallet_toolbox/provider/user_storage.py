@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
+from weakref import WeakValueDictionary
 
 from bsv_wallet_toolbox.brc100.actions import ValidInternalizeAction, ValidListActions
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
@@ -86,6 +87,7 @@ class UserStorage:
         self._reserve = draws if isinstance(draws, DrawSource) else None
         self._source = draws.entropy if isinstance(draws, DrawSource) else draws
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_ACTIONS)
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @property
     def identity_key(self) -> str:
@@ -113,7 +115,18 @@ class UserStorage:
         request = _request(idempotency_key, originator, "createAction", args.to_json)
         # What a delayed action still needs after its commit, the monitor does.
         run = self._store.tasks.run_until_commit if args.is_delayed else self._store.tasks.run
-        return await run(lambda mark: self._create_signed(args, sign, originator, request, mark))
+
+        async def work(mark: CallerMark) -> CreatedAction:
+            async with self._turn(request):
+                return await self._create_signed(args, sign, originator, request, mark)
+
+        return await run(work)
+
+    def _turn(self, request: RequestKey | None) -> AbstractAsyncContextManager[Any]:
+        """One call at a time per idempotency key: a repeated one answers what became of the first."""
+        if request is None:
+            return nullcontext()
+        return self._turns.setdefault((request.originator, request.key), asyncio.Lock())
 
     async def _create_signed(
         self,

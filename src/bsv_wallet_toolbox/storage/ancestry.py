@@ -19,7 +19,7 @@ from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import local_setting, set_local_setting
-from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef
+from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef, BeefLimits
 from bsv_wallet_toolbox.transactions.merkle_path import MerklePath
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
@@ -27,6 +27,8 @@ __all__ = [
     "EMPTY_BEEF",
     "MAX_UNPROVEN_BYTES",
     "AncestryCache",
+    "AncestryTooLarge",
+    "Room",
     "Source",
     "StoredAncestry",
     "ancestries_of",
@@ -63,11 +65,14 @@ class Source(NamedTuple):
     """BEEF of ancestors that came from elsewhere and have no rows of their own."""
     bytes_in_beef: int
     """At most: its own bytes with those of its path or ancestors."""
+    items: int
+    """Its inputs and outputs."""
 
     @classmethod
     def of(cls, view: TransactionView, merkle_path: MerklePath | None, outside: bytes | None) -> Source:
         proof = len(outside or b"") if merkle_path is None else len(merkle_path.raw)
-        return cls(view, merkle_path, outside, len(view.raw) + proof + _ENTRY_BYTES)
+        items = view.input_count + view.output_count
+        return cls(view, merkle_path, outside, len(view.raw) + proof + _ENTRY_BYTES, items)
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -75,7 +80,7 @@ class Source(NamedTuple):
 
     @property
     def bytes_in_memory(self) -> int:
-        return self.bytes_in_beef + _SOURCE_BYTES + _MARK_BYTES * (self.view.input_count + self.view.output_count)
+        return self.bytes_in_beef + _SOURCE_BYTES + _MARK_BYTES * self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,33 +189,58 @@ def replace_ancestry(tx: Transaction, ancestry: StoredAncestry, beef: bytes) -> 
     move_proof_epoch(tx)
 
 
-def beef_of(tx: Transaction, txids: Collection[str], cache: AncestryCache, *, room: int = 0) -> Beef:
-    """BEEF that proves every one of ``txids``, small enough that ``room`` bytes can be added.
+class AncestryTooLarge(WERR_INVALID_PARAMETER):
+    """What proves the transactions does not fit into a BEEF."""
+
+    def __init__(self) -> None:
+        must_be = (
+            f"provable in a BEEF of {BEEF_LIMITS.max_bytes} bytes, {BEEF_LIMITS.max_transactions} transactions and "
+            f"{BEEF_LIMITS.max_inputs_and_outputs} inputs and outputs; spend coins of large transactions one by one"
+        )
+        super().__init__("inputs", must_be)
+
+
+@dataclass(slots=True)
+class Room:
+    """What a BEEF can still hold."""
+
+    bytes: int = BEEF_LIMITS.max_bytes
+    transactions: int = BEEF_LIMITS.max_transactions
+    items: int = BEEF_LIMITS.max_inputs_and_outputs
+
+    def take(self, count: int, transactions: int, items: int) -> None:
+        """AncestryTooLarge when there is not so much left."""
+        self.bytes -= count
+        self.transactions -= transactions
+        self.items -= items
+        if self.bytes < 0 or self.transactions < 0 or self.items < 0:
+            raise AncestryTooLarge
+
+
+def beef_of(tx: Transaction, txids: Collection[str], cache: AncestryCache, room: Room | None = None) -> Beef:
+    """BEEF that proves every one of ``txids``, as large as ``room`` lets it be.
 
     WERR_INVALID_PARAMETER when an ancestor is in no table (its block was orphaned and its ancestry is not found yet,
-    for one), or the whole exceeds the limits of a BEEF.
+    for one), AncestryTooLarge when the whole does not fit.
     """
     epoch = local_setting(tx, _EPOCH) or "0"
+    room = room or Room()
     beef = Beef()
     seen: set[str] = set()
     missing: list[str] = []
-    size = room
     pending: Collection[str] = txids
     while pending:
         found, absent = cache.walk(epoch, pending, seen)
         read = _read_sources(tx, absent) if absent else {}
         cache.put(epoch, read)
         missing += [txid for txid in absent if txid not in read]
-        sources = [*found.values(), *read.values()]
-        size += sum(source.bytes_in_beef for source in sources)
-        if size > BEEF_LIMITS.max_bytes or len(seen) >= BEEF_LIMITS.max_transactions:
-            raise WERR_INVALID_PARAMETER(
-                "inputs", f"provable in a BEEF of {BEEF_LIMITS.max_bytes} bytes; wait until some ancestors are mined"
-            )
-        for source in sources:
+        for source in (*found.values(), *read.values()):
+            room.take(source.bytes_in_beef, 1, source.items)
             beef.merge_transaction(source.view, source.merkle_path)
             if source.merkle_path is None and source.outside is not None:
-                beef.merge(Beef.parse(source.outside, "inputBEEF"))
+                outside = Beef.parse(source.outside, "inputBEEF", BeefLimits.none())
+                room.take(0, len(outside), outside.items)
+                beef.merge(outside)
         pending = [parent for source in read.values() for parent in source.parents]
     for txid in missing:
         if beef.view(txid) is None:

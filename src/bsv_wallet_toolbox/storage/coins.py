@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,11 +87,15 @@ class StoredCoins:
     growing pages, so an action that spends thousands of coins reads each a few times, not once per coin.
     """
 
-    def __init__(self, tx: Transaction, scope: UserScope, basket: Basket, include_sending: bool) -> None:
+    def __init__(
+        self, tx: Transaction, scope: UserScope, basket: Basket, include_sending: bool, without: Collection[str] = ()
+    ) -> None:
+        """``without``: txids whose outputs are not to be taken."""
         self._tx = tx
         self._statements = _statements_for(include_sending)
         self._where = {"user_id": scope.user_id, "basket_id": basket.basket_id}
         self._taken: set[int] = set()
+        self._without = without
         self._up: tuple[int, _Page] | None = None
         self._down: tuple[int, _Page] | None = None
 
@@ -117,17 +121,18 @@ class StoredCoins:
                 kept[1].rewind()
 
     def _exactly(self, satoshis: int) -> SpendableCoin | None:
-        return self._page(self._statements.of_exactly, satoshis).best(lambda _: True, self._taken)
+        page = self._page(self._statements.of_exactly, satoshis)
+        return page.best(lambda coin: coin.txid not in self._without, self._taken)
 
     def _at_least(self, target: int) -> SpendableCoin | None:
         if self._up is None or self._up[0] > target:
             self._up = target, self._page(self._statements.at_least, target)
-        return self._up[1].best(lambda coin: coin.satoshis >= target, self._taken)
+        return self._up[1].best(lambda coin: coin.satoshis >= target and coin.txid not in self._without, self._taken)
 
     def _below(self, target: int) -> SpendableCoin | None:
         if self._down is None or self._down[0] < target:
             self._down = target, self._page(self._statements.below, target)
-        return self._down[1].best(lambda coin: coin.satoshis < target, self._taken)
+        return self._down[1].best(lambda coin: coin.satoshis < target and coin.txid not in self._without, self._taken)
 
     def _page(self, statement: Statement, target: int) -> _Page:
         return _Page(self._tx, statement, self._where, target)

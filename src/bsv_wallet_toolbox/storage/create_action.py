@@ -7,7 +7,7 @@ action, signs it at home and comes back with processAction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,21 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ProvidedBy,
 )
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, MAX_UNPROVEN_BYTES, AncestryCache, beef_of, name_known
+from bsv_wallet_toolbox.storage.ancestry import (
+    EMPTY_BEEF,
+    MAX_UNPROVEN_BYTES,
+    AncestryCache,
+    AncestryTooLarge,
+    Room,
+    beef_of,
+    name_known,
+)
 from bsv_wallet_toolbox.storage.coins import CoinCounts, SpendableCoin, StoredCoins, claim_coins, count_coins
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket, find_or_insert_baskets
-from bsv_wallet_toolbox.transactions.beef import Beef
+from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef
 from bsv_wallet_toolbox.transactions.fee import FeeModel
 from bsv_wallet_toolbox.transactions.funding import (
     FixedOutput,
@@ -51,6 +59,7 @@ __all__ = [
 ]
 
 CHANGE_UNLOCKING_LENGTH = 107
+_MOST_DONE_WITHOUT = 16
 _COUNTED_BEYOND_DESIRED = 16
 """Coins counted past the desired number: more would matter only to an action that spends more of them than this."""
 
@@ -85,10 +94,9 @@ def propose_action(
 ) -> PlannedAction:
     """Fund the requested outputs from the user's change. Raises WERR_INSUFFICIENT_FUNDS; writes nothing."""
     basket = default_basket(tx, scope)
-    funding = _fund(tx, scope, args, policy, draws, basket, counts)
+    funding, beef = _fund_provably(tx, scope, args, policy, draws, basket, counts, cache)
     outputs = _proposed_outputs(args, funding, draws)
     coins = funding.inputs
-    beef = _ancestry(tx, args, funding, cache)
     proposal = ActionProposal(
         reference=draws.reference,
         version=args.version,
@@ -103,14 +111,59 @@ def propose_action(
     return PlannedAction(proposal, coins, basket, policy.fee_model.value)
 
 
+def _fund_provably(
+    tx: Transaction,
+    scope: UserScope,
+    args: ValidCreateAction,
+    policy: ActionPolicy,
+    draws: ActionDraws,
+    basket: Basket,
+    counts: CoinCounts,
+    cache: AncestryCache,
+) -> tuple[Funding[SpendableCoin], Beef]:
+    """Funding and the BEEF of what it spends: nothing that could not be sent may be committed.
+
+    Coins of transactions too large to be shown together are done without, heaviest first, if others suffice.
+    """
+    without: set[str] = set()
+    too_large: AncestryTooLarge | None = None
+    while True:
+        try:
+            funding = _fund(tx, scope, args, policy, draws, basket, counts, without)
+        except WERR_INSUFFICIENT_FUNDS as error:
+            raise (too_large or error) from None
+        try:
+            return funding, _ancestry(tx, args, funding, cache)
+        except AncestryTooLarge as error:
+            too_large = error
+            if len(without) == _MOST_DONE_WITHOUT:
+                raise
+            without.add(_heaviest(tx, funding, cache))
+
+
+def _heaviest(tx: Transaction, funding: Funding[SpendableCoin], cache: AncestryCache) -> str:
+    """The transaction of a chosen coin whose BEEF is the largest."""
+
+    def weight(txid: str) -> int:
+        room = Room()
+        try:
+            beef_of(tx, [txid], cache, room)
+        except AncestryTooLarge:
+            return BEEF_LIMITS.max_bytes + 1
+        return BEEF_LIMITS.max_bytes - room.bytes
+
+    return max(dict.fromkeys(coin.txid for coin in funding.inputs), key=weight)
+
+
 def _ancestry(tx: Transaction, args: ValidCreateAction, funding: Funding[SpendableCoin], cache: AncestryCache) -> Beef:
-    """BEEF of what the action spends. Made also for a caller who wants none: nothing that could not be sent may be
-    committed."""
+    """BEEF of what the action spends. Made also for a caller who wants none."""
     if funding.size > MAX_UNPROVEN_BYTES:
         must_be = f"of an action of at most {MAX_UNPROVEN_BYTES} bytes, not {funding.size}"
         raise WERR_INVALID_PARAMETER("outputs", must_be)
     sources = [coin.txid for coin in funding.inputs]
-    beef = beef_of(tx, sources, cache, room=funding.size)
+    room = Room()
+    room.take(funding.size, 1, len(sources) + len(args.outputs) + len(funding.change))
+    beef = beef_of(tx, sources, cache, room)
     name_known(beef, args.options.known_txids, sources)
     return beef
 
@@ -123,6 +176,7 @@ def _fund(
     draws: ActionDraws,
     basket: Basket,
     counts: CoinCounts,
+    without: Collection[str],
 ) -> Funding[SpendableCoin]:
     """Count, choose, and when more coins were spent than were counted past the desired number, count them all."""
     cap = basket.desired_utxos + _COUNTED_BEYOND_DESIRED
@@ -140,7 +194,7 @@ def _fund(
             target_net_count=basket.desired_utxos - count,
             change_unlocking_script_length=CHANGE_UNLOCKING_LENGTH,
         )
-        return generate_change(request, StoredCoins(tx, scope, basket, args.is_delayed), draws.fractions())
+        return generate_change(request, StoredCoins(tx, scope, basket, args.is_delayed, without), draws.fractions())
 
     funding = choose(available)
     if available == cap and len(funding.inputs) > _COUNTED_BEYOND_DESIRED:

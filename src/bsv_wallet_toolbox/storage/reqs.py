@@ -40,6 +40,8 @@ __all__ = [
 
 CLAIM_MILLISECONDS = 120_000
 _BACK_OFF = (8_000, 30_000, 120_000, 600_000)
+_CLOCK_SLACK = 60_000
+"""A clock that is set back by less does not end a claim."""
 LONGEST_REST = 3_600_000
 """No job is put off for longer."""
 
@@ -204,8 +206,9 @@ def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> li
     claim is over.
     """
     now = tx.now()
-    latest_claim = iso(now + CLAIM_MILLISECONDS)
-    tx.execute(statements.PULL_JOBS_IN, of_kind=kind.value, latest=iso(now + LONGEST_REST), now=iso(now))
+    latest_claim = iso(now + CLAIM_MILLISECONDS + _CLOCK_SLACK)
+    latest = iso(now + LONGEST_REST + _CLOCK_SLACK)
+    tx.execute(statements.PULL_JOBS_IN, of_kind=kind.value, latest=latest, now=iso(now))
     rows = tx.rows(statements.DUE_JOBS, kind=kind.value, now=iso(now), latest_claim=latest_claim, count=count)
     if not rows:
         return []
@@ -216,6 +219,6 @@ def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> li
         owner=owner,
         now=iso(now),
         latest_claim=latest_claim,
-        until=latest_claim,
+        until=iso(now + CLAIM_MILLISECONDS),
     )
     return [JobRow(req_id, txid, ProvenTxReqStatus(status), attempts) for req_id, txid, status, attempts in rows]

@@ -6,6 +6,7 @@ time: a graph of transactions cannot be cyclic, because a txid is always compute
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -44,8 +45,13 @@ class BeefLimits:
     max_bytes: int = 10_000_000
     max_transactions: int = 5_000
     max_bumps: int = 5_000
-    max_inputs_and_outputs: int = 100_000
+    max_inputs_and_outputs: int = 300_000
     """Of all transactions together: empty ones take few bytes in a BEEF and twenty times as many in memory."""
+
+    @classmethod
+    def none(cls) -> BeefLimits:
+        """For what was bounded before."""
+        return cls(*[sys.maxsize] * 4)
 
 
 BEEF_LIMITS = BeefLimits()
@@ -112,6 +118,11 @@ class Beef:
 
     def __repr__(self) -> str:
         return f"Beef({len(self._transactions)} transactions, {len(self.roots())} roots, subject={self.subject})"
+
+    @property
+    def items(self) -> int:
+        """Inputs and outputs of all full transactions."""
+        return sum(view.input_count + view.output_count for view in self._views.values())
 
     def view(self, txid: str) -> TransactionView | None:
         """The full transaction, None when it is absent or txid-only."""
