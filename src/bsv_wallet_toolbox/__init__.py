@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bsv_wallet_toolbox.errors import WalletError
+    from bsv_wallet_toolbox.interfaces.services import WalletServices
     from bsv_wallet_toolbox.interfaces.statuses import Chain
-    from bsv_wallet_toolbox.keys.sources import CallbackKey, EnvironmentKey, FileDescriptorKey, StaticKey
+    from bsv_wallet_toolbox.keys.sources import CallbackKey, EnvironmentKey, FileDescriptorKey, KeySource, StaticKey
     from bsv_wallet_toolbox.mockchain import Fault, MockChain, MockServices, SqliteStore, fund_wallet
     from bsv_wallet_toolbox.monitor.options import MonitorOptions
     from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
     from bsv_wallet_toolbox.seams import ManualClock, SeededEntropy
+    from bsv_wallet_toolbox.transactions.tx import OutputSpec
     from bsv_wallet_toolbox.wallet.signer import SigningLimits
     from bsv_wallet_toolbox.wallet.wallet import Wallet
 
@@ -25,17 +27,20 @@ __all__ = [
     "EnvironmentKey",
     "Fault",
     "FileDescriptorKey",
+    "KeySource",
     "ManualClock",
     "MockChain",
     "MockServices",
     "MonitorOptions",
     "OpenWallet",
+    "OutputSpec",
     "SeededEntropy",
     "SigningLimits",
     "SqliteStore",
     "StaticKey",
     "Wallet",
     "WalletError",
+    "WalletServices",
     "__version__",
     "fund_wallet",
     "open_wallet",
@@ -49,17 +54,20 @@ _HOMES = {
     "EnvironmentKey": "keys.sources",
     "Fault": "mockchain",
     "FileDescriptorKey": "keys.sources",
+    "KeySource": "keys.sources",
     "ManualClock": "seams",
     "MockChain": "mockchain",
     "MockServices": "mockchain",
     "MonitorOptions": "monitor.options",
     "OpenWallet": "opening",
+    "OutputSpec": "transactions.tx",
     "SeededEntropy": "seams",
     "SigningLimits": "wallet.signer",
     "SqliteStore": "mockchain",
     "StaticKey": "keys.sources",
     "Wallet": "wallet.wallet",
     "WalletError": "errors",
+    "WalletServices": "interfaces.services",
     "fund_wallet": "mockchain",
     "open_wallet": "opening",
 }
