@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bsv_wallet_toolbox.errors import WalletError
+    from bsv_wallet_toolbox.interfaces.keys import KeySource
     from bsv_wallet_toolbox.interfaces.services import WalletServices
     from bsv_wallet_toolbox.interfaces.statuses import Chain
-    from bsv_wallet_toolbox.keys.sources import CallbackKey, EnvironmentKey, FileDescriptorKey, KeySource, StaticKey
+    from bsv_wallet_toolbox.keys.sources import CallbackKey, EnvironmentKey, FileDescriptorKey, StaticKey
     from bsv_wallet_toolbox.mockchain import Fault, MockChain, MockServices, SqliteStore, fund_wallet
     from bsv_wallet_toolbox.monitor.options import MonitorOptions
     from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
@@ -54,7 +55,7 @@ _HOMES = {
     "EnvironmentKey": "keys.sources",
     "Fault": "mockchain",
     "FileDescriptorKey": "keys.sources",
-    "KeySource": "keys.sources",
+    "KeySource": "interfaces.keys",
     "ManualClock": "seams",
     "MockChain": "mockchain",
     "MockServices": "mockchain",
