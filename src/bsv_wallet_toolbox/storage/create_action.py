@@ -94,7 +94,11 @@ def propose_action(
 ) -> PlannedAction:
     """Fund the requested outputs from the user's change. Raises WERR_INSUFFICIENT_FUNDS; writes nothing."""
     basket = default_basket(tx, scope)
-    funding, beef = _fund_provably(tx, scope, args, policy, draws, basket, counts, cache)
+
+    def fund(without: Collection[str]) -> Funding[SpendableCoin]:
+        return _fund(tx, scope, args, policy, draws, basket, counts, without)
+
+    funding, beef = _fund_provably(tx, args, cache, fund)
     outputs = _proposed_outputs(args, funding, draws)
     coins = funding.inputs
     proposal = ActionProposal(
@@ -113,23 +117,20 @@ def propose_action(
 
 def _fund_provably(
     tx: Transaction,
-    scope: UserScope,
     args: ValidCreateAction,
-    policy: ActionPolicy,
-    draws: ActionDraws,
-    basket: Basket,
-    counts: CoinCounts,
     cache: AncestryCache,
+    fund: Callable[[Collection[str]], Funding[SpendableCoin]],
 ) -> tuple[Funding[SpendableCoin], Beef]:
     """Funding and the BEEF of what it spends: nothing that could not be sent may be committed.
 
-    Coins of transactions too large to be shown together are done without, heaviest first, if others suffice.
+    ``fund`` is told the txids whose coins to leave alone: those of transactions too large to be shown together are done
+    without, heaviest first, if others suffice.
     """
     without: set[str] = set()
     too_large: AncestryTooLarge | None = None
     while True:
         try:
-            funding = _fund(tx, scope, args, policy, draws, basket, counts, without)
+            funding = fund(without)
         except WERR_INSUFFICIENT_FUNDS as error:
             raise (too_large or error) from None
         try:
