@@ -106,7 +106,7 @@ async def test_a_transaction_that_inflates_verifies() -> None:
     beef.merge_transaction(coin, path)
     beef.merge_transaction(inflated)
     with pytest.raises(WERR_INVALID_PARAMETER, match="pays out"):
-        verify_beef(beef, inflated.txid, lambda root, height: True, run_scripts=False)
+        verify_beef(beef, [inflated.txid], lambda root, height: True, run_scripts=False)
 
 
 def test_bytes_after_a_transaction_are_ignored() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -149,7 +150,68 @@ async def leave_an_action_unsigned(world: FileWorld, wallet: OpenWallet) -> None
     world.pass_time(60 * MINUTE)
 
 
+TOKEN = "51"
+"""A lock that an empty script opens."""
+
+
+async def fund_and_leave_to_be_signed(world: FileWorld, wallet: OpenWallet) -> None:
+    await fund(world, wallet)
+    outputs = [{"lockingScript": TOKEN, "satoshis": 500, "outputDescription": "a token", "basket": "tokens"}]
+    made = await wallet.create_action(
+        {"description": "a token", "outputs": outputs, "options": {"randomizeOutputs": False}}
+    )
+    inputs = [{"outpoint": f"{made['txid']}.0", "inputDescription": "the token", "unlockingScriptLength": 0}]
+    args: Any = {"description": "spend the token", "inputs": inputs}
+    waiting = await wallet.create_action(args)
+    (world.directory / "reference").write_text(waiting["signableTransaction"]["reference"])
+
+
+async def sign(world: FileWorld, wallet: OpenWallet) -> None:
+    reference = (world.directory / "reference").read_text()
+    spends = {0: {"unlockingScript": ""}}
+    args: Any = {"reference": reference, "spends": spends, "options": {"acceptDelayedBroadcast": False}}
+    await wallet.sign_action(args)
+
+
+async def abort_unsigned(world: FileWorld, wallet: OpenWallet) -> None:
+    await wallet.abort_action({"reference": (world.directory / "reference").read_text()})
+
+
+async def fund_and_hold_back(world: FileWorld, wallet: OpenWallet) -> None:
+    """Two actions, the second built on the first, neither sent."""
+    await fund(world, wallet)
+    args = payment_to(NOWHERE, 300)
+    args["options"] = {"noSend": True}
+    first = await wallet.create_action(args)
+    args["options"] = {"noSend": True, "noSendChange": first["noSendChange"]}
+    second = await wallet.create_action(args)
+    (world.directory / "held back").write_text(second["txid"])
+
+
+async def send_held_back(world: FileWorld, wallet: OpenWallet) -> None:
+    send_with = [(world.directory / "held back").read_text()]
+    args: Any = {"description": "send both", "options": {"sendWith": send_with, "acceptDelayedBroadcast": False}}
+    await wallet.create_action(args)
+
+
+async def abort_held_back(world: FileWorld, wallet: OpenWallet) -> None:
+    """The later one first: what others build on is not given up."""
+    held = await wallet.list_actions({"labels": [], "limit": 100})
+    txids = [action["txid"] for action in held["actions"] if action["status"] == "nosend"]
+    for txid in reversed(txids):
+        await wallet.abort_action({"reference": txid})
+
+
+async def abort_both_and_pay(world: FileWorld, wallet: OpenWallet) -> None:
+    await abort_held_back(world, wallet)
+    await pay_immediate(world, wallet)
+
+
 SCENARIOS: dict[str, Scenario] = {
+    "sign": Scenario(fund_and_leave_to_be_signed, sign),
+    "abort unsigned": Scenario(fund_and_leave_to_be_signed, abort_unsigned),
+    "send held back": Scenario(fund_and_hold_back, send_held_back),
+    "abort held back": Scenario(fund_and_hold_back, abort_both_and_pay),
     "create delayed": Scenario(fund, pay_delayed),
     "create immediate": Scenario(fund, pay_immediate),
     "create in two commits": Scenario(fund, pay_in_two_commits),

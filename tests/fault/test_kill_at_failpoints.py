@@ -16,6 +16,7 @@ import pytest
 from fault_scenarios import COINS, MINUTE, SATOSHIS, SCENARIOS, AtPass, FileWorld, act, act_and_die, prepare
 
 from bsv_wallet_toolbox.errors import WERR_INTERNAL, WalletError
+from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.seams import Failpoint, SeededEntropy
 from wallet_file import rows, spent_twice
 from wallet_world import NOWHERE, payment_to
@@ -79,7 +80,8 @@ async def assert_recovers(directory: Path, *, behind_the_chain: bool) -> None:
         world.assert_sound("alice")
     path = world.path("alice")
     async with world.wallet("alice", entropy=SeededEntropy("recovery")) as alice:
-        for minutes in (10, 60):
+        await send_what_is_held_back(alice)
+        for minutes in (10, 60, 24 * 60):
             world.pass_time(minutes * MINUTE)
             await alice.monitor.run_until_idle()
             world.chain.mine()
@@ -94,10 +96,19 @@ async def assert_recovers(directory: Path, *, behind_the_chain: bool) -> None:
     world.close()
 
 
+async def send_what_is_held_back(alice: OpenWallet) -> None:
+    """It waits for its owner for ever; nothing else does."""
+    actions = (await alice.list_actions({"labels": [], "limit": 100}))["actions"]
+    held_back = [action["txid"] for action in actions if action["status"] == "nosend"]
+    if held_back:
+        await alice.create_action({"description": "at last", "options": {"sendWith": held_back}})
+
+
 def assert_nothing_is_stuck(path: Path) -> None:
     states = set(rows(path, "SELECT DISTINCT status FROM transactions"))
     assert states <= {"completed", "failed"}
     assert set(rows(path, "SELECT DISTINCT status FROM proven_tx_reqs")) <= {"completed", "invalid"}
+    assert rows(path, "SELECT count(*) FROM bwt_pending") == [0]
     assert rows(path, "SELECT count(*) FROM bwt_jobs") == [0]
     assert rows(path, "SELECT count(*) FROM bwt_holds") == [0]
     assert rows(path, "SELECT count(*) FROM bwt_suspects") == [0]

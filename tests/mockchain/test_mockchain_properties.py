@@ -86,7 +86,7 @@ def assert_proofs_are_true(chain: MockChain) -> None:
             assert proven_by == header
             assert (path.compute_root(txid), path.index_of(txid)) == (header.merkle_root, index)
     for txid in chain.mempool():
-        verify_beef(Beef.parse(chain.beef_of(txid).to_bytes()), txid, is_valid_root)
+        verify_beef(Beef.parse(chain.beef_of(txid).to_bytes()), [txid], is_valid_root)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])

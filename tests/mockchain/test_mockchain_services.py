@@ -27,7 +27,7 @@ def assert_verifies(chain: MockChain, beef: bytes, txid: str) -> None:
         header = chain.header_at(height)
         return header is not None and header.merkle_root == root
 
-    verify_beef(Beef.parse(beef), txid, is_valid_root)
+    verify_beef(Beef.parse(beef), [txid], is_valid_root)
 
 
 def beef_of(*raw_txs: bytes) -> bytes:

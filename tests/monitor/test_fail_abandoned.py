@@ -11,7 +11,7 @@ from bsv_wallet_toolbox.interfaces.storage import ProcessActionArgs
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.seams import Failpoint, failpoints_armed
-from bsv_wallet_toolbox.wallet.signer import sign_proposal
+from bsv_wallet_toolbox.wallet.signer import prepare, sign
 from wallet_world import NOWHERE, key_of, payment_to
 
 pytestmark = pytest.mark.anyio
@@ -79,8 +79,10 @@ async def test_signing_after_the_end_is_refused(world: MonitorWorld) -> None:
         await world.fund(alice, 1_000)
         scope = await alice.provider.find_user(alice.identity_key)
         storage = alice.provider.for_user(scope)
-        proposal = await storage.create_action(validate_create_action(payment_to(NOWHERE, 500)))
-        signed = sign_proposal(KeyDeriver(key_of("alice")), proposal)
+        args = validate_create_action(payment_to(NOWHERE, 500))
+        proposal = await storage.create_action(args)
+        deriver = KeyDeriver(key_of("alice"))
+        signed = sign(deriver, prepare(deriver, args, proposal))
         await world.idle(alice, later=LIFETIME + 1)
         with pytest.raises((WERR_INVALID_OPERATION, WERR_BAD_REQUEST)):
             await storage.process_action(ProcessActionArgs(proposal.reference, signed.txid, signed.raw, True))

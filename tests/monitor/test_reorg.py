@@ -79,7 +79,7 @@ async def test_a_transaction_that_waits_in_the_mempool_stays_completed_and_its_b
         child = await world.pay_nowhere(alice, 2_000)
         scope = await alice.provider.find_user(alice.identity_key)
         beef: Beef = await alice.provider.for_user(scope).beef_of(child)
-        verify_beef(beef, child, lambda root, at: is_active_root(world, root, at))
+        verify_beef(beef, [child], lambda root, at: is_active_root(world, root, at))
         assert beef.merkle_path(txid) is None
         for _ in range(10):
             world.chain.mine(1, only=())

@@ -33,7 +33,7 @@ async def shown(world: MonitorWorld, wallet: OpenWallet, txid: str) -> Beef:
     """The BEEF of a transaction, verified under the headers that are active now."""
     scope = await wallet.provider.find_user(wallet.identity_key)
     beef: Beef = await wallet.provider.for_user(scope).beef_of(txid)
-    verify_beef(beef, txid, lambda root, height: is_active(world, root, height))
+    verify_beef(beef, [txid], lambda root, height: is_active(world, root, height))
     return beef
 
 

@@ -35,14 +35,14 @@ def payment(sources: list[OutputSpec], unlock: bytes, outputs: int = 1) -> tuple
 
 def test_what_a_payment_pays_to_costs_nothing() -> None:
     beef, view = payment([OutputSpec(10_000, P2PKH)], UNLOCK, outputs=500)
-    assert is_cheap(beef, view.txid)
+    assert is_cheap(beef, [view.txid])
 
 
 def test_one_signature_is_counted_for_each_spent_p2pkh_output() -> None:
     beef, view = payment([OutputSpec(1000, P2PKH)] * INLINE_CHECKS, UNLOCK)
-    assert is_cheap(beef, view.txid)
+    assert is_cheap(beef, [view.txid])
     beef, view = payment([OutputSpec(1000, P2PKH)] * (INLINE_CHECKS + 1), UNLOCK)
-    assert not is_cheap(beef, view.txid)
+    assert not is_cheap(beef, [view.txid])
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_one_signature_is_counted_for_each_spent_p2pkh_output() -> None:
 def test_other_unlocking_scripts_are_counted_by_every_byte_that_may_check(unlock: bytes) -> None:
     count = 1 + INLINE_CHECKS // (unlock.count(b"\xac") + 21)
     beef, view = payment([OutputSpec(1000, P2PKH)] * count, unlock)
-    assert not is_cheap(beef, view.txid)
+    assert not is_cheap(beef, [view.txid])
 
 
 def test_an_empty_unlocking_script_is_counted_by_the_lock() -> None:
     beef, view = payment([OutputSpec(1000, b"\xad" * INLINE_CHECKS)], b"")
-    assert is_cheap(beef, view.txid)
+    assert is_cheap(beef, [view.txid])
     beef, view = payment([OutputSpec(1000, b"\xad" * (INLINE_CHECKS + 1))], b"")
-    assert not is_cheap(beef, view.txid)
+    assert not is_cheap(beef, [view.txid])
 
 
 def test_a_mined_transaction_runs_no_script() -> None:
@@ -76,4 +76,4 @@ def test_a_mined_transaction_runs_no_script() -> None:
     )
     chain.accept(view)
     chain.mine()
-    assert is_cheap(chain.beef_of(view.txid), view.txid)
+    assert is_cheap(chain.beef_of(view.txid), [view.txid])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bsv_wallet_toolbox.brc100.actions import validate_internalize_action
-from bsv_wallet_toolbox.brc100.create_action import validate_create_action
+from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction, validate_create_action
 from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
 from bsv_wallet_toolbox.interfaces.statuses import SendWithStatus
 from bsv_wallet_toolbox.interfaces.storage import ActionProposal, OutputPurpose, ProcessActionArgs
@@ -18,7 +18,7 @@ from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.provider.user_storage import UserStorage
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
-from bsv_wallet_toolbox.wallet.signer import sign_proposal
+from bsv_wallet_toolbox.wallet.signer import prepare, sign
 from incoming_payments import insertion_entry, internalize_args
 from wallet_file import rows
 from wallet_world import FUNDER, NOWHERE, World, key_of, payment_to, remittance
@@ -31,10 +31,11 @@ ALICE = KeyDeriver(key_of("alice"))
 @dataclass(frozen=True)
 class Proposed:
     storage: UserStorage
+    asked: ValidCreateAction
     proposal: ActionProposal
 
     def sign(self, proposal: ActionProposal | None = None) -> TransactionView:
-        return sign_proposal(ALICE, proposal or self.proposal)
+        return sign(ALICE, prepare(ALICE, self.asked, proposal or self.proposal))
 
     def args(self, signed: TransactionView, *, delayed: bool = True) -> ProcessActionArgs:
         return ProcessActionArgs(self.proposal.reference, signed.txid, signed.raw, delayed)
@@ -43,7 +44,7 @@ class Proposed:
 async def propose(alice: OpenWallet, **extra: Any) -> Proposed:
     storage = alice.provider.for_user(await alice.provider.find_user(alice.identity_key))
     args = validate_create_action(payment_to(NOWHERE, 1000, **extra), None)
-    return Proposed(storage, await storage.create_action(args))
+    return Proposed(storage, args, await storage.create_action(args))
 
 
 async def internalize_as_another_user(alice: OpenWallet, proposed: Proposed, signed: TransactionView) -> None:

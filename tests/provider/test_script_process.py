@@ -29,7 +29,7 @@ with Path({log!r}).open("a") as log:
 
 async def main():
     try:
-        await verify_in_process(b"\\x01" * 40, "00" * 32, None, "tx")
+        await verify_in_process(b"\\x01" * 40, ["00" * 32], None, "tx")
     except WalletError as error:
         print(error.name)
 
@@ -46,7 +46,7 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
 
 
 async def ask() -> None:
-    await verify_in_process(b"\x01" * 40, "00" * 32, None, "tx")
+    await verify_in_process(b"\x01" * 40, ["00" * 32], None, "tx")
 
 
 def interpreter(path: Path, words: str) -> str:
@@ -109,4 +109,4 @@ async def test_what_was_bounded_before_is_not_refused_for_its_size() -> None:
     raw = beef.to_atomic(spending.txid)
     with pytest.raises(WERR_INVALID_PARAMETER, match="inputs and outputs"):
         Beef.parse(raw)
-    await verify_in_process(raw, spending.txid, None, "tx")
+    await verify_in_process(raw, [spending.txid], None, "tx")

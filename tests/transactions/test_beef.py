@@ -81,7 +81,7 @@ def test_real_payments_from_main_net_are_read_verified_and_written_byte_for_byte
         subject = beef.view(payment["txid"])
         assert subject is not None
         assert subject.outputs[payment["outputIndex"]].satoshis == payment["satoshis"]
-        verify_beef(beef, payment["txid"], lambda root, height: (root, height) in believed)
+        verify_beef(beef, [payment["txid"]], lambda root, height: (root, height) in believed)
         assert beef.to_atomic(payment["txid"], BeefVersion.V1) == raw
         again = Beef.parse(beef.to_atomic(payment["txid"]))
         assert (txids(again), again.roots()) == (txids(beef), beef.roots())
@@ -319,7 +319,7 @@ def test_a_diamond_of_sixty_levels_takes_linear_time() -> None:
     merged = Beef()
     merged.merge(Beef.parse(data))
     atomic = Beef.parse(merged.to_atomic(tip.txid))
-    verify_beef(atomic, tip.txid, lambda root, height: True)
+    verify_beef(atomic, [tip.txid], lambda root, height: True)
     assert time.perf_counter() - start < 2
     assert len(atomic) == 182
 
@@ -331,7 +331,7 @@ def test_a_chain_of_five_thousand_is_loaded_merged_written_and_verified() -> Non
     merged = Beef()
     merged.merge(Beef.parse(data))
     atomic = Beef.parse(merged.to_atomic(line[-1].txid))
-    verify_beef(atomic, line[-1].txid, lambda root, height: True)
+    verify_beef(atomic, [line[-1].txid], lambda root, height: True)
     assert time.perf_counter() - start < 2
     assert len(atomic) == 5000
     assert LOCK in data

@@ -35,7 +35,7 @@ def read_beef(data: bytes) -> None:
     assert again.roots() == beef.roots()
     assert set(again.transactions) == set(beef.transactions)
     for txid in beef.transactions:
-        verify_beef(beef, txid, lambda root, height: True, allow_txid_only=True)
+        verify_beef(beef, [txid], lambda root, height: True, allow_txid_only=True)
 
 
 def read_transaction(data: bytes) -> None:

@@ -33,7 +33,7 @@ def beef_of(*unproven: TransactionView) -> Beef:
 
 def refusal(beef: Beef, tx: TransactionView) -> str:
     with pytest.raises(WERR_INVALID_PARAMETER) as caught:
-        verify_beef(beef, tx.txid, believe, parameter="inputBEEF")
+        verify_beef(beef, [tx.txid], believe, parameter="inputBEEF")
     assert caught.value.parameter == "inputBEEF"
     return caught.value.message
 
@@ -52,7 +52,7 @@ def test_a_signed_chain_back_to_a_believed_root_is_valid_and_the_root_is_asked_f
         asked.append((root, height))
         return True
 
-    verify_beef(beef, line[-1].txid, believe_and_note)
+    verify_beef(beef, [line[-1].txid], believe_and_note)
     assert asked == needed_roots(beef, line[-1].txid) == [(proof(line[2]).root, HEIGHT)]
     assert len(needed_roots(beef)) == 3
 
@@ -60,12 +60,12 @@ def test_a_signed_chain_back_to_a_believed_root_is_valid_and_the_root_is_asked_f
 def test_a_root_that_is_not_believed() -> None:
     tx = spend([(FIRST, 0)], [999])
     with pytest.raises(WERR_INVALID_MERKLE_ROOT) as caught:
-        verify_beef(beef_of(tx), tx.txid, lambda root, height: False)
+        verify_beef(beef_of(tx), [tx.txid], lambda root, height: False)
     assert (caught.value.merkle_root, caught.value.block_height, caught.value.txid) == (ROOT, HEIGHT, FIRST.txid)
 
 
 def test_more_paid_out_than_taken_in() -> None:
-    verify_beef(beef_of(tx := spend([(FIRST, 0)], [1_000_000])), tx.txid, believe)
+    verify_beef(beef_of(tx := spend([(FIRST, 0)], [1_000_000])), [tx.txid], believe)
     tx = spend([(FIRST, 0)], [1_000_000, 1])
     assert "pays out at most the 1000000 it takes in, not 1000001 satoshis" in refusal(beef_of(tx), tx)
 
@@ -98,7 +98,7 @@ def test_an_empty_unlocking_script_is_fine_where_the_output_needs_none() -> None
     tx = parse_transaction(build_transaction([InputSpec(coin.txid, 0)], [OutputSpec(1, LOCK)]))
     beef = beef_of(tx)
     beef.merge_transaction(coin, proof(coin))
-    verify_beef(beef, tx.txid, lambda root, height: True)
+    verify_beef(beef, [tx.txid], lambda root, height: True)
 
 
 def test_a_missing_source() -> None:
@@ -127,11 +127,11 @@ def test_transactions_by_txid_only_count_only_when_the_receiver_vouches_for_them
     beef = beef_of(middle, tx)
     beef.make_txid_only(middle.txid)
     assert f"holds {middle.txid} in full" in refusal(beef, tx)
-    verify_beef(beef, tx.txid, believe, allow_txid_only=True)
+    verify_beef(beef, [tx.txid], believe, allow_txid_only=True)
     wrong = spend([(middle, 0), (FIRST, 0)], [500], key=b"\x22" * 32)
     beef.merge_transaction(wrong)
     with pytest.raises(WERR_INVALID_PARAMETER, match="input 1"):
-        verify_beef(beef, wrong.txid, believe, allow_txid_only=True)
+        verify_beef(beef, [wrong.txid], believe, allow_txid_only=True)
 
 
 def test_absurd_amounts_are_refused_even_when_a_source_is_vouched_for() -> None:
@@ -140,15 +140,15 @@ def test_absurd_amounts_are_refused_even_when_a_source_is_vouched_for() -> None:
     beef = beef_of(tx)
     beef.merge_txid_only(middle.txid)
     with pytest.raises(WERR_INVALID_PARAMETER, match="pays out at most 2100000000000000"):
-        verify_beef(beef, tx.txid, believe, allow_txid_only=True)
+        verify_beef(beef, [tx.txid], believe, allow_txid_only=True)
 
 
 def test_scripts_are_skipped_only_on_request() -> None:
     tx = spend([(FIRST, 0)], [999], key=b"\x22" * 32)
-    verify_beef(beef_of(tx), tx.txid, believe, run_scripts=False)
+    verify_beef(beef_of(tx), [tx.txid], believe, run_scripts=False)
     inflated = spend([(FIRST, 0)], [1_000_001], key=KEY)
     with pytest.raises(WERR_INVALID_PARAMETER, match="pays out"):
-        verify_beef(beef_of(inflated), inflated.txid, believe, run_scripts=False)
+        verify_beef(beef_of(inflated), [inflated.txid], believe, run_scripts=False)
 
 
 def test_a_bad_ancestor_spoils_its_descendants() -> None:
@@ -160,4 +160,4 @@ def test_a_bad_ancestor_spoils_its_descendants() -> None:
 def test_what_the_subject_does_not_rest_on_is_not_judged() -> None:
     tx = spend([(FIRST, 0)], [999])
     stranger = spend([(funding(nonce=5), 0)], [5])
-    verify_beef(beef_of(tx, stranger), tx.txid, believe)
+    verify_beef(beef_of(tx, stranger), [tx.txid], believe)

@@ -120,7 +120,7 @@ async def test_a_payment_of_a_thousand_satoshis_passes_the_script_machine(
     assert await wallet.balance() == 5 * 973 - 1000 - fee
 
     assert needed_roots(beef, created["txid"]) == [(root, height) for height, root in recorded.roots.items()]
-    verify_beef(beef, created["txid"], lambda root, height: recorded.roots.get(height) == root)
+    verify_beef(beef, [created["txid"]], lambda root, height: recorded.roots.get(height) == root)
 
 
 async def test_one_flipped_signature_bit_does_not_pass(wallet: OpenWallet, recorded: Recorded) -> None:
@@ -139,7 +139,7 @@ async def test_one_flipped_signature_bit_does_not_pass(wallet: OpenWallet, recor
     forged = Beef.parse(beef.to_bytes().replace(signature, bent))
     txid = next(txid for txid in forged.transactions if txid not in beef)
     with pytest.raises(WERR_INVALID_PARAMETER):
-        verify_beef(forged, txid, lambda root, height: recorded.roots.get(height) == root)
+        verify_beef(forged, [txid], lambda root, height: recorded.roots.get(height) == root)
 
 
 async def test_the_wrong_sender_or_key_is_refused(wallet: OpenWallet, recorded: Recorded) -> None:

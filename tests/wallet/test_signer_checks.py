@@ -80,7 +80,7 @@ LIES: dict[str, tuple[Tamper, str]] = {
     "fewer satoshis": (add_satoshis(0, -1), "output.satoshis"),
     "an output more": (add_output(provided_by=ProvidedBy.YOU), "storage outputs"),
     "an output of its own": (add_output(), "storage outputs"),
-    "a commission nobody agreed to": (add_output(purpose=OutputPurpose.COMMISSION), "storage outputs"),
+    "a commission nobody agreed to": (add_output(purpose=OutputPurpose.COMMISSION), "storage service charge"),
     "change to a script of its own, called ours": (
         add_output(provided_by=ProvidedBy.YOU, purpose=OutputPurpose.CHANGE),
         "storage outputs",

@@ -130,10 +130,11 @@ class SignActionArgs(TypedDict):
 
 
 class SignActionResult(TypedDict):
-    """``tx``: AtomicBEEF (BRC-95)."""
+    """``tx``: AtomicBEEF (BRC-95); ``noSendChange``: outpoints, in this wallet's results only."""
 
     txid: NotRequired[str]
     tx: NotRequired[bytes]
+    noSendChange: NotRequired[list[str]]
     sendWithResults: NotRequired[list[SendWithResult]]
 
 

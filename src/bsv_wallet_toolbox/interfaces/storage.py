@@ -6,14 +6,21 @@ bytes, txids display-order hex.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bsv_wallet_toolbox.brc100.actions import ValidInternalizeAction, ValidListActions
+from bsv_wallet_toolbox.brc100.actions import (
+    ValidAbortAction,
+    ValidInternalizeAction,
+    ValidListActions,
+    ValidSignAction,
+    ValidSignActionOptions,
+)
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
+from bsv_wallet_toolbox.interfaces.prepared import PreparedAction
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import ReviewActionStatus, SendWithStatus
 from bsv_wallet_toolbox.transactions.beef import Beef
@@ -24,8 +31,10 @@ __all__ = [
     "ActionOutput",
     "ActionProposal",
     "CreatedAction",
+    "FinishAction",
     "InternalizeResult",
     "OutputPurpose",
+    "PrepareAction",
     "ProcessActionArgs",
     "ProcessActionResult",
     "ProvidedBy",
@@ -33,6 +42,7 @@ __all__ = [
     "ReviewActionResult",
     "SendWithResult",
     "SignAction",
+    "SignableAction",
     "WalletStorage",
 ]
 
@@ -68,7 +78,10 @@ class ActionInput:
 
 @dataclass(frozen=True, slots=True)
 class ActionOutput:
-    """An output in storage's order: requested ones, then change. ``vout`` is its place in the transaction."""
+    """An output in storage's order: requested ones, the service charge if any, then change.
+
+    ``vout`` is its place in the transaction.
+    """
 
     vout: int
     satoshis: int
@@ -95,19 +108,35 @@ class ActionProposal:
     """What the wallet's change gains: negative when it pays."""
     fee: int = 0
 
+    @property
+    def change_vouts(self) -> tuple[int, ...]:
+        """Where the change stands in the transaction, in storage's order."""
+        return tuple(output.vout for output in self.outputs if output.purpose is OutputPurpose.CHANGE)
+
 
 SignAction = Callable[[ActionProposal], TransactionView]
 """Checks, builds, signs and verifies; a plain function, since a local storage runs it on its engine thread."""
 
+PrepareAction = Callable[[ActionProposal], PreparedAction]
+"""Checks and builds, for an action that signAction finishes."""
+
+FinishAction = Callable[[PreparedAction], TransactionView]
+"""Puts the caller's scripts in, signs and verifies."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessActionArgs:
-    """The second commit of a two-commit action."""
+    """The second commit of a two-commit action.
+
+    ``is_no_send`` keeps it from the network; ``send_with`` are txids of actions that go out in the same batch.
+    """
 
     reference: str
     txid: str
     raw_tx: bytes
     is_delayed: bool
+    is_no_send: bool = False
+    send_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +155,9 @@ class ReviewActionResult:
 
 @dataclass(frozen=True, slots=True)
 class ProcessActionResult:
-    """``not_delayed_results`` is None unless something was posted at once."""
+    """``txid`` is None when nothing new was made, ``not_delayed_results`` unless something was posted at once."""
 
-    txid: str
+    txid: str | None
     send_with_results: tuple[SendWithResult, ...]
     not_delayed_results: tuple[ReviewActionResult, ...] | None = None
 
@@ -143,6 +172,19 @@ class CreatedAction:
     beef: Beef | None
     """What proves its inputs, None when only the txid was asked for."""
     result: ProcessActionResult
+    change_vouts: tuple[int, ...] = ()
+    """Outputs that a later noSend action may be given as its noSendChange."""
+    options: ValidSignActionOptions | None = None
+    """Of signAction: what was given, completed by what createAction was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignableAction:
+    """A committed action that waits for signAction. ``sources``: the transactions that it spends, without proofs."""
+
+    reference: str
+    unsigned: TransactionView
+    sources: Beef
 
 
 class ResultPage(Protocol):
@@ -166,6 +208,30 @@ class WalletStorage(Protocol):
         idempotency_key: str | None = None,
     ) -> CreatedAction:
         """Propose, sign and commit in one step, then post at once unless the action is delayed."""
+
+    async def create_signable_action(
+        self,
+        args: ValidCreateAction,
+        prepare: PrepareAction,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> SignableAction:
+        """Propose, build and keep, until signAction or abortAction."""
+
+    async def sign_action(
+        self,
+        args: ValidSignAction,
+        finish: FinishAction,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> CreatedAction:
+        """Finish and commit what waits for it, then post at once unless the action is delayed."""
+
+    async def send_with(self, txids: Sequence[str], is_delayed: bool) -> ProcessActionResult:
+        """Bring actions to the network that were held back (noSend)."""
+
+    async def abort_action(self, args: ValidAbortAction, originator: str | None = None) -> None:
+        """Give an action up that is not signed, or was held back and is not on the network."""
 
     async def verify_incoming(self, raw: bytes) -> Incoming:
         """Verify an AtomicBEEF against our headers, scripts and amounts."""

@@ -61,7 +61,7 @@ class AncestrySearch:
             raise WERR_INVALID_PARAMETER(_PARAMETER, "within the limits of a BEEF")
         roots = needed_roots(beef, view.txid)
         active = frozenset([(root, height) for root, height in roots if await self._is_active(root, height)])
-        await verify_with_roots(beef, view.txid, active, _PARAMETER)
+        await verify_with_roots(beef, [view.txid], active, _PARAMETER)
         return raw
 
     async def _standing_part(self, view: TransactionView, stored: Beef) -> Beef:

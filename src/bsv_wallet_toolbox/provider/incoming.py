@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from anyio import to_thread
 
@@ -57,7 +57,7 @@ async def verify_incoming(raw: bytes, tracker: ChainTracker, parameter: str = "t
     if len(roots) > MAX_ROOTS:
         raise WERR_INVALID_PARAMETER(parameter, f"a BEEF whose proofs lead to at most {MAX_ROOTS} blocks")
     valid = {(root, height) for root, height in roots if await tracker.is_valid_root_for_height(root, height)}
-    await verify_with_roots(beef, txid, frozenset(valid), parameter)
+    await verify_with_roots(beef, [txid], frozenset(valid), parameter)
     path = beef.merkle_path(txid)
     if path is None:
         beef.prune([txid])
@@ -77,7 +77,7 @@ async def broken_rule(beef: Beef, txid: str) -> str | None:
     None when nothing, and also when the check came to no end: an outage of our own is not a broken rule either.
     """
     try:
-        await verify_with_roots(beef, txid, None, "tx")
+        await verify_with_roots(beef, [txid], None, "tx")
     except VerificationUnfinished:
         return None
     except (WERR_INVALID_PARAMETER, WERR_INVALID_MERKLE_ROOT) as error:
@@ -87,18 +87,25 @@ async def broken_rule(beef: Beef, txid: str) -> str | None:
     return None
 
 
-async def verify_with_roots(beef: Beef, txid: str, valid: frozenset[tuple[str, int]] | None, parameter: str) -> None:
+async def verify_with_roots(
+    beef: Beef,
+    txids: Collection[str],
+    valid: frozenset[tuple[str, int]] | None,
+    parameter: str,
+    *,
+    allow_txid_only: bool = False,
+) -> None:
     """SPV verification, in this process when it is cheap. ``valid``: roots that our headers have, None for all."""
-    if is_cheap(beef, txid):
-        verify_beef(beef, txid, _membership(valid), parameter=parameter)
+    if is_cheap(beef, txids):
+        verify_beef(beef, txids, _membership(valid), allow_txid_only=allow_txid_only, parameter=parameter)
         return
-    await verify_in_process(beef.to_atomic(txid), txid, valid, parameter)
+    await verify_in_process(beef.to_bytes(), txids, valid, parameter, allow_txid_only=allow_txid_only)
 
 
-def is_cheap(beef: Beef, txid: str) -> bool:
-    """Whether the scripts that verifying ``txid`` runs are few and small, whatever they turn out to be."""
+def is_cheap(beef: Beef, txids: Collection[str]) -> bool:
+    """Whether the scripts that verifying ``txids`` runs are few and small, whatever they turn out to be."""
     size = checks = 0
-    for each in beef.ancestors(txid):
+    for each in beef.ancestors(*txids):
         view = beef.view(each)
         if view is None or beef.merkle_path(each) is not None:
             continue

@@ -10,6 +10,7 @@ import asyncio
 import os
 import pickle
 import sys
+from collections.abc import Collection
 
 import anyio
 from anyio.lowlevel import RunVar
@@ -30,13 +31,20 @@ class VerificationUnfinished(WERR_INVALID_PARAMETER):
     """The scripts were not done in time: too much for this machine, which does not make them wrong."""
 
 
-async def verify_in_process(raw: bytes, txid: str, valid: frozenset[tuple[str, int]] | None, parameter: str) -> None:
+async def verify_in_process(
+    raw: bytes,
+    txids: Collection[str],
+    valid: frozenset[tuple[str, int]] | None,
+    parameter: str,
+    *,
+    allow_txid_only: bool = False,
+) -> None:
     """Raises what verify_beef raises; a cancelled caller ends the process. A few run at a time, others wait.
 
     VerificationUnfinished when it took too long, WERR_INTERNAL when there was no process or it died: neither says
     anything about the transaction.
     """
-    question = pickle.dumps((raw, txid, valid, parameter))
+    question = pickle.dumps((raw, list(txids), valid, parameter, allow_txid_only))
     try:
         async with _slots():
             answer = await _asked(question)
@@ -84,13 +92,14 @@ def _slots() -> anyio.CapacityLimiter:
 
 
 def main() -> None:
-    raw, txid, valid, parameter = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from verify_in_process above
+    raw, txids, valid, parameter, allow_txid_only = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from verify_in_process above
     error: WalletError | None = None
     try:
         verify_beef(
             Beef.parse(raw, parameter, BeefLimits.none()),
-            txid,
+            txids,
             lambda root, height: valid is None or (root, height) in valid,
+            allow_txid_only=allow_txid_only,
             parameter=parameter,
         )
     except WalletError as refused:

@@ -28,7 +28,7 @@ from bsv_wallet_toolbox.provider.user_storage import DrawSource, UserStorage
 from bsv_wallet_toolbox.seams import Clock, Entropy, SystemClock, SystemEntropy
 from bsv_wallet_toolbox.storage.ancestry import AncestryCache
 from bsv_wallet_toolbox.storage.coins import CoinCounts
-from bsv_wallet_toolbox.storage.create_action import ActionPolicy
+from bsv_wallet_toolbox.storage.create_action import ActionPolicy, Commission
 from bsv_wallet_toolbox.storage.migrations import MIGRATIONS
 from bsv_wallet_toolbox.storage.migrations.origin import refuse_strangers
 from bsv_wallet_toolbox.storage.users import (
@@ -65,6 +65,7 @@ class StorageProvider:
         fee_model: FeeModel,
         clock: Clock,
         entropy: Entropy,
+        commission: Commission | None = None,
     ) -> None:
         self.engine = engine
         self.settings = settings
@@ -76,8 +77,8 @@ class StorageProvider:
         self.owner = entropy.bytes(8).hex()
         """Who holds the claims and leases of this process."""
         self.broadcaster = Broadcaster(engine, services, self.cache)
-        self.policy = ActionPolicy(fee_model, settings.max_output_script)
-        self._entropy = entropy
+        self.policy = ActionPolicy(fee_model, settings.max_output_script, commission=commission)
+        self.entropy = entropy
         self._wake: Callable[[], None] | None = None
 
     @classmethod
@@ -90,8 +91,11 @@ class StorageProvider:
         new: NewStore | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
+        commission: Commission | None = None,
     ) -> Self:
         """Open a SQLite file (or ":memory:") and bring its schema up to date.
+
+        ``commission`` is what the operator of the store charges for every action.
 
         Only with ``new`` is a file made that was not there. Raises WERR_NETWORK_CHAIN for a file of another chain,
         WERR_INVALID_OPERATION for one that is no wallet, and what the database raises.
@@ -101,7 +105,7 @@ class StorageProvider:
         engine = SqliteEngine.open(path, clock=clock, create=new is not None)
         try:
             settings = await cls._prepare(engine, services, new)
-            return cls(engine, settings, services, fee_model, clock, entropy or SystemEntropy())
+            return cls(engine, settings, services, fee_model, clock, entropy or SystemEntropy(), commission)
         except BaseException:
             await engine.close()
             raise
@@ -146,7 +150,7 @@ class StorageProvider:
 
     def for_user(self, scope: UserScope, draws: DrawSource | Entropy | None = None) -> UserStorage:
         """What one user may do; references and derivations come from ``draws``, by default the store's entropy."""
-        return UserStorage(self, scope, self._entropy if draws is None else draws)
+        return UserStorage(self, scope, self.entropy if draws is None else draws)
 
     def when_work_arrives(self, wake: Callable[[], None] | None) -> None:
         """Register who is to be told that a transaction waits to be sent."""

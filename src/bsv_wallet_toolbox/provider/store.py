@@ -8,7 +8,7 @@ from bsv_wallet_toolbox.database.transaction import Engine
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.provider.broadcast import Broadcaster
 from bsv_wallet_toolbox.provider.owned_tasks import OwnedTasks
-from bsv_wallet_toolbox.seams import Clock
+from bsv_wallet_toolbox.seams import Clock, Entropy
 from bsv_wallet_toolbox.storage.ancestry import AncestryCache
 from bsv_wallet_toolbox.storage.coins import CoinCounts
 from bsv_wallet_toolbox.storage.create_action import ActionPolicy
@@ -20,6 +20,7 @@ class Store(Protocol):
     engine: Engine
     services: WalletServices
     clock: Clock
+    entropy: Entropy
     cache: AncestryCache
     counts: CoinCounts
     tasks: OwnedTasks

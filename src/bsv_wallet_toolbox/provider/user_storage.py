@@ -2,103 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
-from weakref import WeakValueDictionary
+from collections.abc import Sequence
+from dataclasses import asdict
 
-from bsv_wallet_toolbox.brc100.actions import ValidInternalizeAction, ValidListActions
+from bsv_wallet_toolbox.brc100.actions import (
+    ValidAbortAction,
+    ValidInternalizeAction,
+    ValidListActions,
+    ValidSignAction,
+)
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import (
-    WERR_INTERNAL,
-    WERR_INVALID_OPERATION,
-    WERR_INVALID_PARAMETER,
-    WERR_REVIEW_ACTIONS,
-)
+from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
-from bsv_wallet_toolbox.interfaces.statuses import SendWithStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ReviewActionStatus, SendWithStatus, TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import (
     ActionProposal,
     CreatedAction,
+    FinishAction,
     InternalizeResult,
+    PrepareAction,
     ProcessActionArgs,
     ProcessActionResult,
     ResultPage,
     ReviewActionResult,
     SendWithResult,
+    SignableAction,
     SignAction,
 )
-from bsv_wallet_toolbox.provider.broadcast import Posted
+from bsv_wallet_toolbox.provider.aborting import Aborting
+from bsv_wallet_toolbox.provider.action_work import ActionWork, DrawSource
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
 from bsv_wallet_toolbox.provider.owned_tasks import CallerMark
+from bsv_wallet_toolbox.provider.sending import Sending, result_of, review_of
 from bsv_wallet_toolbox.provider.store import Store
-from bsv_wallet_toolbox.provider.verdict import Verdict, VerdictKind
+from bsv_wallet_toolbox.provider.verdict import VerdictKind
 from bsv_wallet_toolbox.seams import Entropy, Failpoint
-from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF, beef_of
+from bsv_wallet_toolbox.storage.ancestry import beef_of
 from bsv_wallet_toolbox.storage.coins import balance
-from bsv_wallet_toolbox.storage.create_action import insert_signed, insert_unsigned, propose_action
 from bsv_wallet_toolbox.storage.holds import is_refused
 from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
 from bsv_wallet_toolbox.storage.listing.list_actions import list_actions
 from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
-from bsv_wallet_toolbox.storage.process_action import commit_signed, is_final, parse_signed
-from bsv_wallet_toolbox.storage.reqs import insert_req
-from bsv_wallet_toolbox.storage.requests import Replay, RequestKey, find_replay, record_request, request_key
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, find_by_txid
+from bsv_wallet_toolbox.storage.requests import Replay, find_replay, record_request, request_key
+from bsv_wallet_toolbox.storage.transactions import find_by_id, find_by_txid
 from bsv_wallet_toolbox.storage.users import UserScope, default_basket
 from bsv_wallet_toolbox.transactions.beef import Beef
-from bsv_wallet_toolbox.transactions.tx import TransactionView
 
 __all__ = ["DrawSource", "UserStorage"]
-
-_log = logging.getLogger("bsv_wallet_toolbox.provider")
-
-MAX_CONCURRENT_ACTIONS = 64
-
-
-@runtime_checkable
-class DrawSource(Protocol):
-    """An entropy that must be made ready (durably) before an action draws from it."""
-
-    @property
-    def entropy(self) -> Entropy: ...
-
-    async def ready(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Committed:
-    txid: str
-    signed: TransactionView | None
-    beef: Beef | None
-    replayed: TransactionRow | None = None
 
 
 class UserStorage:
     def __init__(self, store: Store, scope: UserScope, draws: DrawSource | Entropy) -> None:
         self._store = store
         self._scope = scope
-        self._reserve = draws if isinstance(draws, DrawSource) else None
-        self._source = draws.entropy if isinstance(draws, DrawSource) else draws
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT_ACTIONS)
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._actions = ActionWork(store, scope, draws)
+        self._sending = Sending(store)
 
     @property
     def identity_key(self) -> str:
         return self._scope.identity_key
 
-    async def _entropy(self) -> Entropy:
-        if self._reserve is not None:
-            await self._reserve.ready()
-        return self._source
-
-    # createAction of a local wallet: one commit
+    # actions of ours
 
     async def create_signed_action(
         self,
@@ -107,149 +73,55 @@ class UserStorage:
         originator: str | None = None,
         idempotency_key: str | None = None,
     ) -> CreatedAction:
-        """Propose, sign and commit in one database transaction, then post at once unless the action is delayed.
+        """Propose, sign and commit in one database transaction, then post at once unless it is delayed or held back.
 
         ``sign`` runs on the engine's thread. A caller cancelled before the commit leaves nothing behind; afterwards
         the action goes its way. The same ``idempotency_key`` with the same arguments is carried out once.
         """
-        request = _request(idempotency_key, originator, "createAction", args.to_json)
-        # What a delayed action still needs after its commit, the monitor does.
-        run = self._store.tasks.run_until_commit if args.is_delayed else self._store.tasks.run
+        return await self._actions.create_signed(args, sign, originator, idempotency_key)
 
-        async def work(mark: CallerMark) -> CreatedAction:
-            async with self._turn(request):
-                return await self._create_signed(args, sign, originator, request, mark)
-
-        return await run(work)
-
-    def _turn(self, request: RequestKey | None) -> AbstractAsyncContextManager[Any]:
-        """One call at a time per idempotency key: a repeated one answers what became of the first."""
-        if request is None:
-            return nullcontext()
-        return self._turns.setdefault((request.originator, request.key), asyncio.Lock())
-
-    async def _create_signed(
+    async def create_signable_action(
         self,
         args: ValidCreateAction,
-        sign: SignAction,
-        originator: str | None,
-        request: RequestKey | None,
-        mark: CallerMark,
+        prepare: PrepareAction,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> SignableAction:
+        """Propose, build and keep, for a day, what signAction finishes; coins and inputs are reserved for it."""
+        return await self._actions.create_signable(args, prepare, originator, idempotency_key)
+
+    async def sign_action(
+        self,
+        args: ValidSignAction,
+        finish: FinishAction,
+        originator: str | None = None,
+        idempotency_key: str | None = None,
     ) -> CreatedAction:
-        store, scope = self._store, self._scope
-        claimed_by = None if args.is_delayed else store.owner
+        """Finish and commit what waits for a signature, then as :meth:`create_signed_action`.
 
-        def commit(tx: Transaction) -> _Committed:
-            replay = find_replay(tx, scope, request)
-            if replay is not None:
-                return self._replay(tx, replay.transaction_id, args.options.return_txid_only)
-            planned = propose_action(tx, scope, args, store.policy, draws, store.cache, store.counts)
-            signed = sign(planned.proposal)
-            mark.check()
-            transaction_id = insert_signed(tx, scope, args, planned, store.policy, originator or "", signed)
-            insert_req(tx, signed.txid, signed.raw, EMPTY_BEEF, transaction_id, claimed_by=claimed_by)
-            record_request(tx, scope, request, transaction_id)
-            store.cache.remember(signed)
-            return _Committed(signed.txid, signed, planned.proposal.input_beef)
+        Nothing changes when ``finish`` raises: it can be signed again.
+        """
+        return await self._actions.sign(args, finish, originator, idempotency_key)
 
-        async with self._slots:
-            draws = ActionDraws(await self._entropy(), args.random_vals)
-            done = await store.engine.write(
-                commit,
-                name="createAction",
-                before_commit=Failpoint.CREATE_BEFORE_COMMIT,
-                after_commit=Failpoint.CREATE_AFTER_COMMIT,
-            )
-        if done.replayed is not None:
-            result = _result_of_status(done.txid, done.replayed.status)
-        else:
-            result = await self._share(done.txid, args.is_delayed)
-        return CreatedAction(done.txid, done.signed, done.beef, result)
-
-    def _replay(self, tx: Transaction, transaction_id: int, txid_only: bool) -> _Committed:
-        row = find_by_id(tx, transaction_id)
-        if row.txid is None:
-            raise WERR_INVALID_OPERATION("The action of this idempotency key was never signed.")
-        beef: Beef | None = None
-        if not txid_only and row.status is not TransactionStatus.FAILED:
-            with suppress(WERR_INVALID_PARAMETER):  # not provable now; without the txid the caller would pay again
-                beef = beef_of(tx, [row.txid], self._store.cache)
-        return _Committed(row.txid, None, beef, row)
-
-    # createAction and processAction of a remote wallet: two commits
+    async def send_with(self, txids: Sequence[str], is_delayed: bool) -> ProcessActionResult:
+        """Bring actions to the network that were held back, in one batch with what they build on."""
+        return await self._actions.send_with(txids, is_delayed)
 
     async def create_action(self, args: ValidCreateAction, originator: str | None = None) -> ActionProposal:
         """Reserve coins for an action that is signed elsewhere; processAction finishes it, or it is abandoned."""
-        store, scope = self._store, self._scope
-
-        async def work(mark: CallerMark) -> ActionProposal:
-            def commit(tx: Transaction) -> ActionProposal:
-                planned = propose_action(tx, scope, args, store.policy, draws, store.cache, store.counts)
-                mark.check()
-                insert_unsigned(tx, scope, args, planned, store.policy, originator or "")
-                return planned.proposal
-
-            async with self._slots:
-                draws = ActionDraws(await self._entropy(), args.random_vals)
-                return await store.engine.write(
-                    commit,
-                    name="createAction",
-                    before_commit=Failpoint.CREATE_BEFORE_COMMIT,
-                    after_commit=Failpoint.CREATE_AFTER_COMMIT,
-                )
-
-        return await store.tasks.run(work)
+        return await self._actions.create(args, originator)
 
     async def process_action(self, args: ProcessActionArgs) -> ProcessActionResult:
         """Commit the signed transaction of an action and send it; WERR_INVALID_OPERATION for one that differs."""
-        store, scope = self._store, self._scope
-        view = parse_signed(args)
-        height = await store.services.get_height() if not view.is_final_by_sequence else 0
-        if not is_final(view, height, store.clock.now()):
-            raise WERR_INVALID_OPERATION(
-                "This transaction is not final. Its lock time is in the future: process it when that has passed."
-            )
-        claimed_by = None if args.is_delayed else store.owner
+        return await self._actions.process(args)
 
-        async def work(mark: CallerMark) -> ProcessActionResult:
-            def commit(tx: Transaction) -> bool:
-                mark.check()
-                return commit_signed(tx, scope, args, view, store.policy.max_output_script, claimed_by)
+    async def abort_action(self, args: ValidAbortAction, originator: str | None = None) -> None:
+        """Give up an action that is not signed, or that was held back and that the network does not know.
 
-            must_send = await store.engine.write(
-                commit,
-                name="processAction",
-                before_commit=Failpoint.PROCESS_BEFORE_COMMIT,
-                after_commit=Failpoint.PROCESS_AFTER_COMMIT,
-            )
-            if not must_send:
-                return _result_of_post(Posted(args.txid, Verdict(VerdictKind.ACCEPTED, "known to the store")))
-            return await self._share(args.txid, args.is_delayed)
-
-        return await store.tasks.run(work)
-
-    async def _share(self, txid: str, is_delayed: bool) -> ProcessActionResult:
-        if is_delayed:
-            self._store.work_arrived()
-            return ProcessActionResult(txid, (SendWithResult(txid, SendWithStatus.SENDING),))
-        return _result_of_post(await self._post(txid))
-
-    async def _post(self, txid: str) -> Posted:
-        """Send what is committed. The action stands whatever happens here, so nothing is raised.
-
-        Without a recorded verdict the claim runs out and the monitor sends it again.
+        WERR_INVALID_PARAMETER for any other, WERR_INVALID_OPERATION when the network has it or another action builds on
+        it, WERR_BROADCAST_UNAVAILABLE when nobody could say.
         """
-        try:
-            return await self._post_or_put_off(txid)
-        except Exception as error:  # noqa: BLE001  # an error here, without the txid, would make the caller pay again
-            _log.exception("sending %s was not finished; the monitor takes it up again", txid)
-            return Posted(txid, Verdict(VerdictKind.RETRY, type(error).__name__))
-
-    async def _post_or_put_off(self, txid: str) -> Posted:
-        try:
-            return await self._store.broadcaster.post(txid, self._store.owner)
-        except WERR_INVALID_PARAMETER as error:
-            return await self._store.broadcaster.put_off(txid, 0, error.message)
+        await Aborting(self._store, self._scope).abort(args, originator)
 
     # internalizeAction
 
@@ -274,10 +146,12 @@ class UserStorage:
         Raises WERR_REVIEW_ACTIONS when the network proves that it can never be mined.
         """
         store, scope = self._store, self._scope
-        request = _request(idempotency_key, originator, "internalizeAction", lambda: asdict(args))
+        request = None
+        if idempotency_key is not None:
+            request = request_key(idempotency_key, originator or "", "internalizeAction", asdict(args))
 
         async def work(mark: CallerMark) -> InternalizeResult:
-            reference = Reference(await self._entropy())
+            reference = Reference(await self._actions.entropy())
 
             def commit(tx: Transaction) -> Internalized:
                 replay = find_replay(tx, scope, request)
@@ -303,13 +177,13 @@ class UserStorage:
     async def _announce(self, txid: str, done: Internalized) -> InternalizeResult:
         """Post what came in unmined. An outage leaves it to the monitor; a refusal is the caller's to know."""
         if done.is_refused:
-            raise _review(_result_of_post(Posted(txid, Verdict(VerdictKind.HOLD, "refused before"))))
+            raise review_of(_refused_before(txid))
         if not done.must_post:
             return InternalizeResult(txid, done.satoshis, done.is_merge)
-        posted = await self._post(txid)
-        result = _result_of_post(posted)
+        (posted,) = await self._sending.post([txid])
+        result = result_of(posted)
         if posted.verdict.kind not in (VerdictKind.ACCEPTED, VerdictKind.RETRY):
-            raise _review(result)
+            raise review_of(result)
         return InternalizeResult(
             txid, done.satoshis, done.is_merge, result.send_with_results, result.not_delayed_results
         )
@@ -337,53 +211,17 @@ class UserStorage:
         return await self._store.engine.read(read)
 
 
-def _request(
-    key: str | None, originator: str | None, method: str, args: Callable[[], dict[str, Any]]
-) -> RequestKey | None:
-    return None if key is None else request_key(key, originator or "", method, args())
-
-
-_STATUS_RESULTS = {
-    TransactionStatus.SENDING: SendWithStatus.SENDING,
-    TransactionStatus.UNPROCESSED: SendWithStatus.SENDING,
-    TransactionStatus.UNPROVEN: SendWithStatus.UNPROVEN,
-    TransactionStatus.COMPLETED: SendWithStatus.UNPROVEN,
-    TransactionStatus.FAILED: SendWithStatus.FAILED,
-}
-
-
-def _result_of_status(txid: str, status: TransactionStatus) -> ProcessActionResult:
-    found = _STATUS_RESULTS.get(status)
-    if found is None:
-        raise WERR_INTERNAL(f"A request was recorded for a transaction that is {status}.")
-    return ProcessActionResult(txid, (SendWithResult(txid, found),))
-
-
-def _result_of_post(posted: Posted) -> ProcessActionResult:
-    review = ReviewActionResult(posted.txid, posted.review_status, posted.verdict.competing_txids)
-    return ProcessActionResult(posted.txid, (SendWithResult(posted.txid, posted.send_with_status),), (review,))
-
-
-def _review(result: ProcessActionResult) -> WERR_REVIEW_ACTIONS:
-    return WERR_REVIEW_ACTIONS(
-        [_review_json(each) for each in result.not_delayed_results or ()],
-        [{"txid": each.txid, "status": each.status.value} for each in result.send_with_results],
-        result.txid,
-    )
+def _refused_before(txid: str) -> ProcessActionResult:
+    """What is told of a transaction that a provider refused when it was posted before."""
+    review = ReviewActionResult(txid, ReviewActionStatus.SERVICE_ERROR)
+    return ProcessActionResult(txid, (SendWithResult(txid, SendWithStatus.SENDING),), (review,))
 
 
 def _internalized_before(tx: Transaction, replay: Replay) -> Internalized:
     """The recorded result, unless the transaction turned out to be lost since."""
     row = find_by_id(tx, replay.transaction_id)
     if row.status is TransactionStatus.FAILED and row.txid is not None:
-        raise _review(_result_of_status(row.txid, row.status))
+        raise review_of(ProcessActionResult(row.txid, (SendWithResult(row.txid, SendWithStatus.FAILED),)))
     refused = row.txid is not None and is_refused(tx, row.txid)
     known = replay.result
     return Internalized(row.transaction_id, known["satoshis"], known["isMerge"], must_post=False, is_refused=refused)
-
-
-def _review_json(review: ReviewActionResult) -> dict[str, object]:
-    body: dict[str, object] = {"txid": review.txid, "status": review.status.value}
-    if review.competing_txs:
-        body["competingTxs"] = list(review.competing_txs)
-    return body

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable
 
 from bsv_wallet_toolbox.seams import Entropy
+from bsv_wallet_toolbox.templates.commission import CommissionLock, new_commission_lock
 
 __all__ = ["ActionDraws"]
 
@@ -24,6 +25,7 @@ class ActionDraws:
         self._given = fractions or ()
         self._fractions: list[float] = []
         self._suffixes: list[str] = []
+        self._commission_lock: CommissionLock | None = None
         self.reference = b64encode(entropy.bytes(REFERENCE_BYTES)).decode()
         self.derivation_prefix = b64encode(entropy.bytes(DERIVATION_BYTES)).decode()
 
@@ -31,6 +33,12 @@ class ActionDraws:
         while len(self._suffixes) <= index:
             self._suffixes.append(b64encode(self._entropy.bytes(DERIVATION_BYTES)).decode())
         return self._suffixes[index]
+
+    def commission_lock(self, public_key: bytes) -> CommissionLock:
+        """The lock of the store's service charge, under an offset that is drawn once."""
+        if self._commission_lock is None:
+            self._commission_lock = new_commission_lock(public_key, self._entropy)
+        return self._commission_lock
 
     def fractions(self) -> Callable[[], float]:
         """A source of fractions that starts at the first one."""

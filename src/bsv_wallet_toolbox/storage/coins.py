@@ -40,6 +40,11 @@ class SpendableCoin:
     derivation_suffix: str
     sender_identity_key: str | None
 
+    @classmethod
+    def of_row(cls, row: Row) -> SpendableCoin:
+        output_id, satoshis, txid, vout, script, *derivation = row
+        return cls(output_id, satoshis, txid, vout, script or b"", *derivation)
+
 
 class _Page:
     """The best rows of one statement from one target on, read further when they are used up."""
@@ -73,7 +78,7 @@ class _Page:
 
     def _read(self, count: int) -> None:
         rows = self._tx.rows(self._statement, target=self._target, count=count, **self._where)
-        self._coins = [_coin(row) for row in rows]
+        self._coins = [SpendableCoin.of_row(row) for row in rows]
         self._is_all = len(rows) < count
 
     def rewind(self) -> None:
@@ -136,11 +141,6 @@ class StoredCoins:
 
     def _page(self, statement: Statement, target: int) -> _Page:
         return _Page(self._tx, statement, self._where, target)
-
-
-def _coin(row: Row) -> SpendableCoin:
-    output_id, satoshis, txid, vout, script, *derivation = row
-    return SpendableCoin(output_id, satoshis, txid, vout, script or b"", *derivation)
 
 
 def _statements_for(include_sending: bool) -> statements.CoinStatements:

@@ -1,20 +1,18 @@
-"""createAction in storage: choose coins, propose a transaction, and write it down.
+"""createAction in storage, the reading half: choose coins and propose a transaction. Nothing is written here.
 
-:func:`propose_action` only reads; :func:`insert_unsigned` and :func:`insert_signed` write. A local wallet does both and
-signs in between, in one database transaction (no unsigned row is ever committed); a remote one commits the unsigned
-action, signs it at home and comes back with processAction.
+``insert_action`` writes what was planned. A local wallet does both and signs in between, in one database transaction
+(no unsigned row is ever committed); a remote one commits the unsigned action, signs it at home and comes back with
+processAction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INTERNAL, WERR_INVALID_PARAMETER
-from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
+from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.storage import (
     ActionInput,
     ActionOutput,
@@ -23,8 +21,8 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ProvidedBy,
 )
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
+from bsv_wallet_toolbox.storage.action_inputs import CallerInputs, is_complete, resolve_inputs
 from bsv_wallet_toolbox.storage.ancestry import (
-    EMPTY_BEEF,
     MAX_UNPROVEN_BYTES,
     AncestryCache,
     AncestryTooLarge,
@@ -32,14 +30,16 @@ from bsv_wallet_toolbox.storage.ancestry import (
     beef_of,
     name_known,
 )
-from bsv_wallet_toolbox.storage.coins import CoinCounts, SpendableCoin, StoredCoins, claim_coins, count_coins
-from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
-from bsv_wallet_toolbox.storage.statements import actions as statements
-from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket, find_or_insert_baskets
+from bsv_wallet_toolbox.storage.coins import CoinCounts, SpendableCoin, StoredCoins, count_coins
+from bsv_wallet_toolbox.storage.no_send_change import NoSendChangeFirst, no_send_change
+from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket
+from bsv_wallet_toolbox.templates.commission import CommissionLock
+from bsv_wallet_toolbox.templates.p2pkh import LOCK_LENGTH
 from bsv_wallet_toolbox.transactions.beef import BEEF_LIMITS, Beef
 from bsv_wallet_toolbox.transactions.fee import FeeModel
 from bsv_wallet_toolbox.transactions.funding import (
+    CoinPool,
+    FixedInput,
     FixedOutput,
     Funding,
     FundingRequest,
@@ -47,16 +47,8 @@ from bsv_wallet_toolbox.transactions.funding import (
     shuffle_vouts,
 )
 from bsv_wallet_toolbox.transactions.sizes import transaction_size
-from bsv_wallet_toolbox.transactions.tx import OutputView, TransactionView
 
-__all__ = [
-    "ActionPolicy",
-    "PlannedAction",
-    "insert_signed",
-    "insert_unsigned",
-    "propose_action",
-    "signed_output_columns",
-]
+__all__ = ["ActionMeans", "ActionPolicy", "Commission", "PlannedAction", "ServiceCharge", "propose_action"]
 
 CHANGE_UNLOCKING_LENGTH = 107
 _MOST_DONE_WITHOUT = 16
@@ -65,59 +57,118 @@ _COUNTED_BEYOND_DESIRED = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Commission:
+    """What a store charges for every action: satoshis, paid to a compressed public key of its operator."""
+
+    satoshis: int
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ActionPolicy:
-    """What a store demands of every action, and how long a remote one may stay unsigned (milliseconds)."""
+    """What a store demands of every action, and how long one may stay unsigned (milliseconds).
+
+    ``unsigned_lifetime``: one that a remote one-step call left; ``signable_lifetime``: one that a person may sign.
+    """
 
     fee_model: FeeModel
     max_output_script: int
     unsigned_lifetime: int = 5 * 60 * 1000
+    signable_lifetime: int = 24 * 60 * 60 * 1000
+    commission: Commission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionMeans:
+    """What a store plans its actions with."""
+
+    policy: ActionPolicy
+    cache: AncestryCache
+    counts: CoinCounts
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCharge:
+    satoshis: int
+    lock: CommissionLock
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
-    """A proposal with what is needed to write it down."""
+    """A proposal with what is needed to write it down. ``beef`` proves everything that it spends, in full."""
 
     proposal: ActionProposal
+    beef: Beef
+    inputs: CallerInputs
     coins: tuple[SpendableCoin, ...]
     basket: Basket
     fee_rate: int
+    charge: ServiceCharge | None
 
 
 def propose_action(
-    tx: Transaction,
-    scope: UserScope,
-    args: ValidCreateAction,
-    policy: ActionPolicy,
-    draws: ActionDraws,
-    cache: AncestryCache,
-    counts: CoinCounts,
+    tx: Transaction, scope: UserScope, args: ValidCreateAction, given: Beef, draws: ActionDraws, means: ActionMeans
 ) -> PlannedAction:
-    """Fund the requested outputs from the user's change. Raises WERR_INSUFFICIENT_FUNDS; writes nothing."""
+    """Fund the requested inputs and outputs from the user's change. Writes nothing.
+
+    ``given`` is the caller's inputBEEF, verified. Raises WERR_INSUFFICIENT_FUNDS, WERR_INVALID_PARAMETER for what can't
+    be spent, WERR_REVIEW_ACTIONS for an input that an action of this wallet spends already.
+    """
     basket = default_basket(tx, scope)
-
-    def fund(without: Collection[str]) -> Funding[SpendableCoin]:
-        return _fund(tx, scope, args, policy, draws, basket, counts, without)
-
-    funding, beef = _fund_provably(tx, args, cache, fund)
-    outputs = _proposed_outputs(args, funding, draws)
-    coins = funding.inputs
+    inputs = resolve_inputs(tx, scope, args, given, means.cache)
+    complete = is_complete(args, inputs, means.policy.fee_model)
+    if complete:
+        funding = _whole(args, inputs)
+        beef = _ancestry(tx, args, inputs, funding, means.cache)
+    else:
+        work = _Funding(tx, scope, args, inputs, means, draws, basket)
+        funding, beef = _fund_provably(tx, args, inputs, means.cache, work.fund)
+    change = [(satoshis, draws.suffix(index)) for index, satoshis in enumerate(funding.change)]
+    charge = None if complete else _charge(means.policy, draws)
     proposal = ActionProposal(
         reference=draws.reference,
         version=args.version,
         lock_time=args.lock_time,
         derivation_prefix=draws.derivation_prefix,
-        inputs=tuple(_proposed_input(vin, coin) for vin, coin in enumerate(coins)),
-        outputs=outputs,
-        input_beef=None if args.options.return_txid_only else beef,
-        satoshis=sum(funding.change) - sum(coin.satoshis for coin in coins),
+        inputs=_proposed_inputs(inputs, funding),
+        outputs=_proposed_outputs(args, charge, funding, change, _vouts(args, charge, change, draws, complete)),
+        input_beef=_shown(args, beef, funding),
+        satoshis=sum(funding.change) - sum(coin.satoshis for coin in funding.inputs),
         fee=funding.fee,
     )
-    return PlannedAction(proposal, coins, basket, policy.fee_model.value)
+    return PlannedAction(proposal, beef, inputs, funding.inputs, basket, means.policy.fee_model.value, charge)
+
+
+def _charge(policy: ActionPolicy, draws: ActionDraws) -> ServiceCharge | None:
+    if policy.commission is None:
+        return None
+    return ServiceCharge(policy.commission.satoshis, draws.commission_lock(policy.commission.public_key))
+
+
+def _shown(args: ValidCreateAction, beef: Beef, funding: Funding[SpendableCoin]) -> Beef | None:
+    """What the caller wants to see of the ancestry."""
+    if args.options.return_txid_only:
+        return None
+    if not args.options.known_txids:
+        return beef
+    shown = beef.copy()
+    sources = [each.outpoint.txid for each in args.inputs] + [coin.txid for coin in funding.inputs]
+    name_known(shown, args.options.known_txids, sources)
+    return shown
+
+
+def _whole(args: ValidCreateAction, inputs: CallerInputs) -> Funding[SpendableCoin]:
+    """What a transaction needs that is the caller's own, whole: nothing."""
+    size = transaction_size(
+        [each.unlocking_script_length for each in args.inputs], [len(each.locking_script) for each in args.outputs]
+    )
+    return Funding((), (), size, inputs.satoshis - sum(each.satoshis for each in args.outputs))
 
 
 def _fund_provably(
     tx: Transaction,
     args: ValidCreateAction,
+    inputs: CallerInputs,
     cache: AncestryCache,
     fund: Callable[[Collection[str]], Funding[SpendableCoin]],
 ) -> tuple[Funding[SpendableCoin], Beef]:
@@ -134,10 +185,10 @@ def _fund_provably(
         except WERR_INSUFFICIENT_FUNDS as error:
             raise (too_large or error) from None
         try:
-            return funding, _ancestry(tx, args, funding, cache)
+            return funding, _ancestry(tx, args, inputs, funding, cache)
         except AncestryTooLarge as error:
             too_large = error
-            if len(without) == _MOST_DONE_WITHOUT:
+            if len(without) == _MOST_DONE_WITHOUT or not funding.inputs:
                 raise
             without.add(_heaviest(tx, funding, cache))
 
@@ -156,52 +207,78 @@ def _heaviest(tx: Transaction, funding: Funding[SpendableCoin], cache: AncestryC
     return max(dict.fromkeys(coin.txid for coin in funding.inputs), key=weight)
 
 
-def _ancestry(tx: Transaction, args: ValidCreateAction, funding: Funding[SpendableCoin], cache: AncestryCache) -> Beef:
+def _ancestry(
+    tx: Transaction,
+    args: ValidCreateAction,
+    inputs: CallerInputs,
+    funding: Funding[SpendableCoin],
+    cache: AncestryCache,
+) -> Beef:
     """BEEF of what the action spends. Made also for a caller who wants none."""
     if funding.size > MAX_UNPROVEN_BYTES:
         must_be = f"of an action of at most {MAX_UNPROVEN_BYTES} bytes, not {funding.size}"
         raise WERR_INVALID_PARAMETER("outputs", must_be)
-    sources = [coin.txid for coin in funding.inputs]
     room = Room()
-    room.take(funding.size, 1, len(sources) + len(args.outputs) + len(funding.change))
-    beef = beef_of(tx, sources, cache, room)
-    name_known(beef, args.options.known_txids, sources)
+    room.take(funding.size, 1, len(args.inputs) + len(funding.inputs) + len(args.outputs) + len(funding.change))
+    if not args.inputs:
+        return beef_of(tx, [coin.txid for coin in funding.inputs], cache, room)
+    room.take(len(inputs.outside_bytes()), len(inputs.outside), inputs.outside.items)
+    beef = beef_of(tx, [*inputs.stored, *(coin.txid for coin in funding.inputs)], cache, room)
+    beef.merge(inputs.outside)
     return beef
 
 
-def _fund(
-    tx: Transaction,
-    scope: UserScope,
-    args: ValidCreateAction,
-    policy: ActionPolicy,
-    draws: ActionDraws,
-    basket: Basket,
-    counts: CoinCounts,
-    without: Collection[str],
-) -> Funding[SpendableCoin]:
+@dataclass(frozen=True, slots=True)
+class _Funding:
     """Count, choose, and when more coins were spent than were counted past the desired number, count them all."""
-    cap = basket.desired_utxos + _COUNTED_BEYOND_DESIRED
-    available = counts.up_to(tx, scope, basket, args.is_delayed, cap)
-    fixed = [FixedOutput(output.satoshis, len(output.locking_script)) for output in args.outputs]
-    if available == 0:
-        _refuse_without_coins(fixed, policy.fee_model)
 
-    def choose(count: int) -> Funding[SpendableCoin]:
+    tx: Transaction
+    scope: UserScope
+    args: ValidCreateAction
+    inputs: CallerInputs
+    means: ActionMeans
+    draws: ActionDraws
+    basket: Basket
+
+    def fund(self, without: Collection[str]) -> Funding[SpendableCoin]:
+        """Without the coins of these txids."""
+        tx, scope, basket, counts = self.tx, self.scope, self.basket, self.means.counts
+        is_delayed = self.args.is_delayed
+        cap = basket.desired_utxos + _COUNTED_BEYOND_DESIRED
+        available = counts.up_to(tx, scope, basket, is_delayed, cap)
+        if available == 0 and not self.args.inputs and not self.args.options.no_send_change:
+            _refuse_without_coins(self._fixed_outputs(), self.means.policy.fee_model)
+        funding = self._choose(available, without)
+        if available == cap and len(funding.inputs) > _COUNTED_BEYOND_DESIRED:
+            funding = self._choose(count_coins(tx, scope, basket, is_delayed, 2**31), without)
+        counts.spent(scope, len(funding.inputs))
+        return funding
+
+    def _choose(self, count: int, without: Collection[str]) -> Funding[SpendableCoin]:
+        basket, args = self.basket, self.args
         request = FundingRequest(
-            fee_model=policy.fee_model,
+            fee_model=self.means.policy.fee_model,
             change_initial_satoshis=max(1, basket.minimum_value),
             change_first_satoshis=max(1, (basket.minimum_value + 2) // 4),
-            fixed_outputs=fixed,
+            fixed_inputs=[
+                FixedInput(each.satoshis, each.requested.unlocking_script_length) for each in self.inputs.inputs
+            ],
+            fixed_outputs=self._fixed_outputs(),
             target_net_count=basket.desired_utxos - count,
             change_unlocking_script_length=CHANGE_UNLOCKING_LENGTH,
         )
-        return generate_change(request, StoredCoins(tx, scope, basket, args.is_delayed, without), draws.fractions())
+        coins: CoinPool[SpendableCoin] = StoredCoins(self.tx, self.scope, basket, args.is_delayed, without)
+        if args.is_no_send and args.options.no_send_change:
+            first = no_send_change(self.tx, self.scope, basket, args.options.no_send_change)
+            coins = NoSendChangeFirst(first, coins)
+        return generate_change(request, coins, self.draws.fractions())
 
-    funding = choose(available)
-    if available == cap and len(funding.inputs) > _COUNTED_BEYOND_DESIRED:
-        funding = choose(count_coins(tx, scope, basket, args.is_delayed, 2**31))
-    counts.spent(scope, len(funding.inputs))
-    return funding
+    def _fixed_outputs(self) -> list[FixedOutput]:
+        fixed = [FixedOutput(output.satoshis, len(output.locking_script)) for output in self.args.outputs]
+        commission = self.means.policy.commission
+        if commission is not None:
+            fixed.append(FixedOutput(commission.satoshis, LOCK_LENGTH))
+        return fixed
 
 
 def _refuse_without_coins(fixed: list[FixedOutput], fee_model: FeeModel) -> None:
@@ -211,15 +288,32 @@ def _refuse_without_coins(fixed: list[FixedOutput], fee_model: FeeModel) -> None
         raise WERR_INSUFFICIENT_FUNDS(needed, needed)
 
 
+def _vouts(
+    args: ValidCreateAction,
+    charge: ServiceCharge | None,
+    change: Sequence[tuple[int, str]],
+    draws: ActionDraws,
+    in_order: bool,
+) -> list[int]:
+    """The place of each output in the transaction: only that is shuffled, never the order of the list."""
+    count = len(args.outputs) + (charge is not None) + len(change)
+    if in_order or not args.options.randomize_outputs:
+        return list(range(count))
+    return shuffle_vouts(count, draws.fractions())
+
+
 def _proposed_outputs(
-    args: ValidCreateAction, funding: Funding[SpendableCoin], draws: ActionDraws
+    args: ValidCreateAction,
+    charge: ServiceCharge | None,
+    funding: Funding[SpendableCoin],
+    change: Sequence[tuple[int, str]],
+    vouts: Sequence[int],
 ) -> tuple[ActionOutput, ...]:
-    """Requested outputs, then change; only the vouts are shuffled, never the order of the list."""
-    count = len(args.outputs) + len(funding.change)
-    vouts = shuffle_vouts(count, draws.fractions()) if args.options.randomize_outputs else list(range(count))
-    requested = [
+    """Requested outputs, the service charge, change."""
+    places = iter(vouts)
+    outputs = [
         ActionOutput(
-            vout=vouts[index],
+            vout=next(places),
             satoshis=(
                 funding.max_possible.satoshis
                 if funding.max_possible is not None and funding.max_possible.fixed_output_index == index
@@ -230,21 +324,37 @@ def _proposed_outputs(
         )
         for index, output in enumerate(args.outputs)
     ]
-    change = [
+    if charge is not None:
+        outputs.append(
+            ActionOutput(
+                vout=next(places),
+                satoshis=charge.satoshis,
+                locking_script=charge.lock.script,
+                provided_by=ProvidedBy.STORAGE,
+                purpose=OutputPurpose.COMMISSION,
+            )
+        )
+    outputs += [
         ActionOutput(
-            vout=vouts[len(args.outputs) + index],
+            vout=next(places),
             satoshis=satoshis,
             locking_script=b"",
             provided_by=ProvidedBy.STORAGE,
             purpose=OutputPurpose.CHANGE,
-            derivation_suffix=draws.suffix(index),
+            derivation_suffix=suffix,
         )
-        for index, satoshis in enumerate(funding.change)
+        for satoshis, suffix in change
     ]
-    return (*requested, *change)
+    return tuple(outputs)
 
 
-def _proposed_input(vin: int, coin: SpendableCoin) -> ActionInput:
+def _proposed_inputs(inputs: CallerInputs, funding: Funding[SpendableCoin]) -> tuple[ActionInput, ...]:
+    """The caller's in its order, then coins in the order in which they were taken."""
+    named = [each.proposed(vin) for vin, each in enumerate(inputs.inputs)]
+    return (*named, *(_proposed_coin(len(named) + place, coin) for place, coin in enumerate(funding.inputs)))
+
+
+def _proposed_coin(vin: int, coin: SpendableCoin) -> ActionInput:
     return ActionInput(
         vin=vin,
         source_txid=coin.txid,
@@ -258,148 +368,3 @@ def _proposed_input(vin: int, coin: SpendableCoin) -> ActionInput:
         derivation_suffix=coin.derivation_suffix,
         sender_identity_key=coin.sender_identity_key,
     )
-
-
-def insert_unsigned(
-    tx: Transaction,
-    scope: UserScope,
-    args: ValidCreateAction,
-    planned: PlannedAction,
-    policy: ActionPolicy,
-    originator: str,
-) -> int:
-    """First commit of a two-commit action: coins reserved, outputs known, nothing signed; the transaction id."""
-    row = _transaction_row(scope, args, planned, TransactionStatus.UNSIGNED, tx.now())
-    row |= {"txid": None, "input_beef": EMPTY_BEEF}
-    abandon_at = iso(tx.now() + policy.unsigned_lifetime)
-
-    def columns(output: ActionOutput) -> dict[str, Any]:
-        script = output.locking_script or None
-        return {"txid": None, "script_length": None, "script_offset": None, "locking_script": script}
-
-    return _insert(tx, scope, args, planned, row, abandon_at, originator, columns)
-
-
-def insert_signed(
-    tx: Transaction,
-    scope: UserScope,
-    args: ValidCreateAction,
-    planned: PlannedAction,
-    policy: ActionPolicy,
-    originator: str,
-    signed: TransactionView,
-) -> int:
-    """The one commit of a local action: signed, its coins spent, on its way to the network (its req comes beside)."""
-    row = _transaction_row(scope, args, planned, TransactionStatus.SENDING, tx.now())
-    row |= {"txid": signed.txid, "input_beef": None}
-    views = signed.outputs
-    if len(views) != len(planned.proposal.outputs):
-        raise WERR_INTERNAL("The signed transaction has not the outputs that were proposed.")
-
-    def columns(output: ActionOutput) -> dict[str, Any]:
-        return {"txid": signed.txid} | signed_output_columns(views[output.vout], policy.max_output_script)
-
-    return _insert(tx, scope, args, planned, row, None, originator, columns)
-
-
-def signed_output_columns(view: OutputView, max_output_script: int) -> dict[str, Any]:
-    """Where the script stands in the raw transaction, and the script itself unless it is long."""
-    long = view.script_length > max_output_script
-    return {
-        "script_length": view.script_length,
-        "script_offset": view.script_offset,
-        "locking_script": None if long else view.locking_script,
-    }
-
-
-def _transaction_row(
-    scope: UserScope, args: ValidCreateAction, planned: PlannedAction, status: TransactionStatus, now: int
-) -> dict[str, Any]:
-    return {
-        "now": iso(now),
-        "user_id": scope.user_id,
-        "proven_tx_id": None,
-        "status": status.value,
-        "reference": planned.proposal.reference,
-        "is_outgoing": 1,
-        "satoshis": planned.proposal.satoshis,
-        "version": args.version,
-        "lock_time": args.lock_time,
-        "description": args.description,
-    }
-
-
-def _insert(
-    tx: Transaction,
-    scope: UserScope,
-    args: ValidCreateAction,
-    planned: PlannedAction,
-    row: dict[str, Any],
-    abandon_at: str | None,
-    originator: str,
-    script_columns: Callable[[ActionOutput], dict[str, Any]],
-) -> int:
-    transaction_id = tx.insert(statements.INSERT_TRANSACTION, **row)
-    claim_coins(tx, planned.coins, transaction_id)
-    label_transaction(tx, scope, transaction_id, args.labels)
-    baskets = find_or_insert_baskets(tx, scope, (o.basket for o in args.outputs if o.basket is not None))
-    tx.insert_many(
-        statements.INSERT_OUTPUT,
-        list(_output_rows(scope, args, planned, transaction_id, baskets, iso(tx.now()), script_columns)),
-    )
-    _tag(tx, scope, args, transaction_id)
-    tx.execute(
-        statements.INSERT_ACTION,
-        transaction_id=transaction_id,
-        fee=planned.proposal.fee,
-        fee_rate=planned.fee_rate,
-        originator=originator,
-        abandon_at=abandon_at,
-    )
-    return transaction_id
-
-
-def _output_rows(
-    scope: UserScope,
-    args: ValidCreateAction,
-    planned: PlannedAction,
-    transaction_id: int,
-    baskets: dict[str, int],
-    now: str,
-    script_columns: Callable[[ActionOutput], dict[str, Any]],
-) -> Iterable[dict[str, Any]]:
-    for index, output in enumerate(planned.proposal.outputs):
-        is_change = output.purpose is OutputPurpose.CHANGE
-        requested = None if is_change else args.outputs[index]
-        yield {
-            "now": now,
-            "user_id": scope.user_id,
-            "transaction_id": transaction_id,
-            "basket_id": planned.basket.basket_id
-            if requested is None
-            else baskets.get(requested.basket)
-            if requested.basket
-            else None,
-            "spendable": 1,
-            "spent_by": None,
-            "change": int(is_change),
-            "vout": output.vout,
-            "satoshis": output.satoshis,
-            "provided_by": output.provided_by.value,
-            "purpose": output.purpose.value,
-            "type": "P2PKH" if is_change else "custom",
-            "output_description": requested.output_description if requested else "",
-            "sender_identity_key": None,
-            "derivation_prefix": planned.proposal.derivation_prefix if is_change else None,
-            "derivation_suffix": output.derivation_suffix,
-            "custom_instructions": requested.custom_instructions if requested else None,
-            **script_columns(output),
-        }
-
-
-def _tag(tx: Transaction, scope: UserScope, args: ValidCreateAction, transaction_id: int) -> None:
-    if not any(output.tags for output in args.outputs):
-        return
-    rows = tx.rows(statements.OUTPUTS_OF, transaction_id=transaction_id, user_id=scope.user_id)
-    requested = [output_id for output_id, *_ in rows][: len(args.outputs)]
-    tag_outputs(tx, scope, {id_: output.tags for id_, output in zip(requested, args.outputs, strict=True)})

@@ -19,12 +19,13 @@ from bsv_wallet_toolbox.interfaces.statuses import (
 )
 from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProvidedBy
 from bsv_wallet_toolbox.seams import Entropy
-from bsv_wallet_toolbox.storage.create_action import signed_output_columns
 from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, is_refused
+from bsv_wallet_toolbox.storage.insert_action import signed_output_columns
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.process_action import commit_internalized
 from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
 from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req, status_beside
+from bsv_wallet_toolbox.storage.sharing import activate
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
@@ -111,6 +112,7 @@ def internalize(
         transaction_id = existing.transaction_id
         must_post = not is_known and existing.status is TransactionStatus.SENDING
         _merge(tx, args, existing, gained)
+    must_post = _send_held_back(tx, incoming.view.txid, claimed_by) or must_post
     label_transaction(tx, scope, transaction_id, args.labels)
     _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
     refused = is_refused(tx, incoming.view.txid)
@@ -180,6 +182,12 @@ def _insert(
         return transaction_id, False
     insert_req(tx, view.txid, view.raw, incoming.beef.to_bytes(), transaction_id, claimed_by=claimed_by)
     return transaction_id, req is None
+
+
+def _send_held_back(tx: Transaction, txid: str, claimed_by: str | None) -> bool:
+    """What was made with noSend and comes in from outside has been given to others: it is held back no longer."""
+    req = find_req(tx, txid)
+    return req is not None and activate(tx, req, claimed_by)
 
 
 def _status_of_new(tx: Transaction, incoming: Incoming, req: ReqRow | None) -> tuple[TransactionStatus, int | None]:

@@ -24,6 +24,8 @@ class EvidenceKind(StrEnum):
     UNSPENT = "unspent"
     SPENT = "spent"
     NEVER_SIGNED = "neverSigned"
+    NOT_SENT = "notSent"
+    """An action that was held back is given up, and the network does not know it."""
     ORPHANED = "orphaned"
     PARENT_FAILED = "parentFailed"
 

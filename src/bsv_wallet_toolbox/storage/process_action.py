@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
-from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
-from bsv_wallet_toolbox.interfaces.storage import ProcessActionArgs
+from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProcessActionArgs
 from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF
-from bsv_wallet_toolbox.storage.create_action import signed_output_columns
+from bsv_wallet_toolbox.storage.insert_action import signed_output_columns
 from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.proofs import record_proof
 from bsv_wallet_toolbox.storage.reqs import find_req, insert_req, status_beside
@@ -45,13 +45,14 @@ def parse_signed(args: ProcessActionArgs) -> TransactionView:
     return view
 
 
-def is_final(view: TransactionView, height: int, now: int) -> bool:
-    """Whether the next block may hold the transaction; ``now`` in milliseconds, ``height`` that of the tip."""
-    if view.is_final_by_sequence:
-        return True
-    if view.lock_time >= _LOCK_TIME_IS_A_DATE:
-        return view.lock_time < now // 1000
-    return view.lock_time < height
+def is_final(lock_time: int, height: int, now: int) -> bool:
+    """Whether the next block may hold a transaction that its sequence numbers do not make final.
+
+    ``height`` is that of the tip, ``now`` in milliseconds.
+    """
+    if lock_time >= _LOCK_TIME_IS_A_DATE:
+        return lock_time < now // 1000
+    return lock_time < height
 
 
 def commit_signed(
@@ -64,8 +65,8 @@ def commit_signed(
 ) -> bool:
     """The second commit of a two-commit action: outputs get their txid, the req its bytes.
 
-    Answers whether it is still to be sent: another user of the store may have brought it to the network before, or it
-    was taken in as an incoming transaction.
+    Answers whether it is still to be sent: it may be held back, another user of the store may have brought it to the
+    network before, or it was taken in as an incoming transaction.
     """
     action = _find(tx, scope, args.reference)
     if action is None:
@@ -83,7 +84,7 @@ def commit_signed(
     difference = _difference(tx, scope, action, outputs, view)
     if difference is not None:
         raise WERR_INVALID_OPERATION(difference)
-    status = _commit(tx, action, outputs, view, max_output_script, claimed_by)
+    status = _commit(tx, action, outputs, view, max_output_script, claimed_by, is_no_send=args.is_no_send)
     tx.execute(statements.SET_PROCESSED, transaction_id=action.transaction_id, now=iso(tx.now()))
     return status is TransactionStatus.SENDING
 
@@ -136,14 +137,21 @@ def _find(tx: Transaction, scope: UserScope, reference: str) -> _Action | None:
 
 
 def _reserving(tx: Transaction, scope: UserScope, view: TransactionView) -> _Action | None:
-    """The unsigned action of the user that has the transaction's first input put aside."""
-    first = view.inputs[0]
-    for _, owner, _, spent_by, *_ in tx.rows(coin_statements.OUTPUTS_BY_OUTPOINT, txid=first.txid, vout=first.vout):
-        if owner == scope.user_id and spent_by is not None:
+    """The unsigned action of the user that has an input of the transaction put aside."""
+    for each in view.inputs:
+        for spent_by in _spenders(tx, scope, each.txid, each.vout):
             spender = find_by_id(tx, spent_by)
             if spender.txid is None and spender.status in _UNSIGNED:
                 return _find(tx, scope, spender.reference)
     return None
+
+
+def _spenders(tx: Transaction, scope: UserScope, txid: str, vout: int) -> list[int]:
+    """Transactions of the user that spend an output, by its row or by the note of an outpoint without one."""
+    rows = tx.rows(coin_statements.OUTPUTS_BY_OUTPOINT, txid=txid, vout=vout)
+    by_row = [spent_by for _, owner, _, spent_by, *_ in rows if owner == scope.user_id and spent_by is not None]
+    noted = tx.rows(coin_statements.FIND_SPENDS, txid=txid, user_id=scope.user_id)
+    return by_row + [transaction_id for at, transaction_id, _ in noted if at == vout]
 
 
 def _commit(
@@ -153,15 +161,20 @@ def _commit(
     view: TransactionView,
     max_output_script: int,
     claimed_by: str | None,
+    *,
+    is_no_send: bool = False,
 ) -> TransactionStatus:
     """The action is signed from now on; the status that it has with what the store knows of its txid already."""
     _sign_outputs(tx, outputs, view, max_output_script)
-    check_transaction(action.status, TransactionStatus.SENDING)
+    known = find_req(tx, view.txid)
+    is_held_back = is_no_send and known is None
+    new = TransactionStatus.NOSEND if is_held_back else TransactionStatus.SENDING
+    check_transaction(action.status, new)
     tx.execute(
         statements.SET_SIGNED,
         transaction_id=action.transaction_id,
         old=action.status.value,
-        new=TransactionStatus.SENDING.value,
+        new=new.value,
         signed_txid=view.txid,
         now=iso(tx.now()),
     )
@@ -171,10 +184,20 @@ def _commit(
         txid=view.txid,
         transaction_id=action.transaction_id,
         status_was=action.status.value,
-        status_now=TransactionStatus.SENDING.value,
+        status_now=new.value,
     )
-    known = find_req(tx, view.txid)
-    insert_req(tx, view.txid, view.raw, action.input_beef or EMPTY_BEEF, action.transaction_id, claimed_by=claimed_by)
+    tx.execute(statements.DELETE_PENDING, transaction_id=action.transaction_id)
+    insert_req(
+        tx,
+        view.txid,
+        view.raw,
+        action.input_beef or EMPTY_BEEF,
+        action.transaction_id,
+        claimed_by=claimed_by,
+        status=ProvenTxReqStatus.NOSEND if is_held_back else ProvenTxReqStatus.UNSENT,
+    )
+    if is_held_back:
+        return new
     joined, proven_tx_id = status_beside(known)
     move_transaction(tx, find_by_id(tx, action.transaction_id), joined, proven_tx_id=proven_tx_id)
     return joined
@@ -190,7 +213,9 @@ def _difference(
     if (view.lock_time, view.version) != (action.lock_time, action.version):
         return "The signed transaction has another version or lock time than the action."
     signed = {(each.txid, each.vout) for each in view.inputs}
-    if signed != set(tx.rows(statements.INPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id)):
+    own = set(tx.rows(statements.INPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id))
+    foreign = signed - own
+    if own - signed or not all(_is_reserved(tx, scope, action, outpoint) for outpoint in foreign):
         return "The signed transaction does not spend exactly the inputs of the action."
     if len(outputs) != view.output_count:
         return "The signed transaction has not the outputs of the action."
@@ -203,13 +228,20 @@ def _difference(
     return None
 
 
+def _is_reserved(tx: Transaction, scope: UserScope, action: _Action, outpoint: tuple[str, int]) -> bool:
+    """Whether the action named this input, an output that the wallet has no row of."""
+    txid, vout = outpoint
+    where = {"user_id": scope.user_id, "transaction_id": action.transaction_id}
+    return tx.one(coin_statements.IS_RESERVED, txid=txid, vout=vout, **where) is not None
+
+
 def _sign_outputs(tx: Transaction, outputs: list[Row], view: TransactionView, max_output_script: int) -> None:
-    for output_id, vout, *_ in outputs:
+    for output_id, vout, _, _, purpose, *_ in outputs:
         tx.execute(
             statements.SET_OUTPUT_SIGNED,
             output_id=output_id,
             signed_txid=view.txid,
-            spendable=1,
+            spendable=int(purpose != OutputPurpose.COMMISSION),
             now=iso(tx.now()),
             **signed_output_columns(view.outputs[vout], max_output_script),
         )

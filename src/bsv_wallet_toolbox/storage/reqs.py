@@ -28,6 +28,7 @@ __all__ = [
     "JobRow",
     "ReqRow",
     "claim_due_jobs",
+    "claim_job",
     "find_req",
     "holds_claim",
     "insert_req",
@@ -91,8 +92,11 @@ def insert_req(
     transaction_id: int,
     *,
     claimed_by: str | None,
+    status: ProvenTxReqStatus = ProvenTxReqStatus.UNSENT,
 ) -> int:
     """A new req that is to be sent, with the job that sends it; ``claimed_by`` says who is about to post it now.
+
+    One that is held back (``nosend``) has no job.
 
     When the txid is known already (another user of the store has it), the transaction joins the existing req.
     """
@@ -102,7 +106,7 @@ def insert_req(
             statements.INSERT_REQ,
             now=iso(now),
             proven_tx_id=None,
-            status=ProvenTxReqStatus.UNSENT.value,
+            status=status.value,
             txid=txid,
             notify=_notify_text([transaction_id]),
             raw_tx=raw_tx,
@@ -115,6 +119,8 @@ def insert_req(
             raise
         notify_also(tx, existing, transaction_id)
         return existing.req_id
+    if status is ProvenTxReqStatus.NOSEND:
+        return req_id
     tx.execute(
         statements.INSERT_JOB,
         req_id=req_id,
@@ -157,23 +163,28 @@ def move_req(tx: Transaction, req: ReqRow, new: ProvenTxReqStatus, *, proven_tx_
     note(tx, "status", txid=req.txid, status_was=req.status.value, status_now=new.value)
 
 
-def schedule(tx: Transaction, req_id: int, kind: JobKind | None, *, at: int = 0, attempts: int = 0) -> None:
-    """Give a req its next job at ``at`` (milliseconds) and drop every claim; None: nothing is left to do."""
+def schedule(
+    tx: Transaction,
+    req_id: int,
+    kind: JobKind | None,
+    *,
+    at: int = 0,
+    attempts: int = 0,
+    claimed_by: str | None = None,
+) -> None:
+    """Give a req its next job at ``at`` (milliseconds), claimed by nobody else; None: nothing is left to do."""
     if kind is None:
         tx.execute(statements.DELETE_JOB, req_id=req_id)
         return
-    changed = tx.execute(
-        statements.SET_JOB, req_id=req_id, new_kind=kind.value, next_attempt_at=iso(at), new_attempts=attempts
-    )
+    job = {
+        "req_id": req_id,
+        "next_attempt_at": iso(at),
+        "owner": claimed_by,
+        "until": iso(tx.now() + CLAIM_MILLISECONDS) if claimed_by else None,
+    }
+    changed = tx.execute(statements.SET_JOB, new_kind=kind.value, new_attempts=attempts, **job)
     if changed == 0:
-        tx.execute(
-            statements.INSERT_JOB,
-            req_id=req_id,
-            kind=kind.value,
-            next_attempt_at=iso(at),
-            owner=None,
-            until=None,
-        )
+        tx.execute(statements.INSERT_JOB, kind=kind.value, **job)
 
 
 def status_beside(req: ReqRow | None) -> tuple[TransactionStatus, int | None]:
@@ -197,6 +208,21 @@ def holds_claim(tx: Transaction, req_id: int, owner: str) -> bool:
         return False
     _, _, claimed_by, claim_until = row
     return bool(claimed_by == owner and claim_until > iso(tx.now()))
+
+
+def claim_job(tx: Transaction, req_id: int, owner: str) -> bool:
+    """Take the job that sends a req, due or not; False when somebody else holds it."""
+    now = tx.now()
+    claimed = tx.execute(
+        statements.CLAIM_JOBS,
+        ids=[req_id],
+        of_kind=JobKind.SEND.value,
+        owner=owner,
+        now=iso(now),
+        latest_claim=iso(now + CLAIM_MILLISECONDS + _CLOCK_SLACK),
+        until=iso(now + CLAIM_MILLISECONDS),
+    )
+    return claimed == 1
 
 
 def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> list[JobRow]:

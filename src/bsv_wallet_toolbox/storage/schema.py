@@ -294,6 +294,13 @@ class BWT:
     )
     """What TypeScript's row of an outgoing action has no column for; ``abandonAt`` bounds an unsigned one."""
 
+    pending = _bwt(
+        "pending",
+        Column("transactionId", Integer, primary_key=True, autoincrement=False),
+        Column("prepared", Text, nullable=False),
+    )
+    """Actions that wait for signAction: the unsigned transaction with what is needed to finish it, as JSON."""
+
     jobs = _bwt(
         "jobs",
         Column("provenTxReqId", Integer, primary_key=True, autoincrement=False),

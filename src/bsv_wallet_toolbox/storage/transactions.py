@@ -140,6 +140,7 @@ def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:
     if row.txid is not None or row.status not in (TransactionStatus.UNSIGNED, TransactionStatus.UNPROCESSED):
         return False
     move_transaction(tx, row, TransactionStatus.FAILED)
+    tx.execute(statements.DELETE_PENDING, transaction_id=row.transaction_id)
     now = iso(tx.now())
     for output_id, txid, vout, _, parent_status in tx.rows(
         coin_statements.COINS_SPENT_BY, transaction_id=row.transaction_id

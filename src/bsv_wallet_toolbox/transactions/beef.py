@@ -205,22 +205,19 @@ class Beef:
         if self._views.pop(txid, None) is not None:
             self._transactions[txid] = BeefTx(txid, None, None)
 
-    def ancestors(self, txid: str) -> list[str]:
-        """``txid`` and what its validity rests on in this container, parents first; stops at proven transactions.
+    def ancestors(self, *txids: str) -> list[str]:
+        """``txids`` and what their validity rests on in this container, parents first; stops at proven transactions.
 
         WERR_INVALID_PARAMETER when there is no such entry.
         """
-        if txid not in self._transactions:
-            raise WERR_INVALID_PARAMETER("txid", f"in the BEEF, which does not hold {txid}")
-        return self._parents_first((txid,), stop_at_proof=True)
+        for txid in txids:
+            if txid not in self._transactions:
+                raise WERR_INVALID_PARAMETER("txid", f"in the BEEF, which does not hold {txid}")
+        return self._parents_first(txids, stop_at_proof=True)
 
     def prune(self, txids: Iterable[str]) -> None:
         """Drop every entry that is not among the :meth:`ancestors` of ``txids``; errors as there."""
-        roots = list(txids)
-        for txid in roots:
-            if txid not in self._transactions:
-                raise WERR_INVALID_PARAMETER("txid", f"in the BEEF, which does not hold {txid}")
-        kept = set(self._parents_first(roots, stop_at_proof=True))
+        kept = set(self.ancestors(*txids))
         self._transactions = {txid: entry for txid, entry in self._transactions.items() if txid in kept}
         self._views = {txid: view for txid, view in self._views.items() if txid in kept}
 

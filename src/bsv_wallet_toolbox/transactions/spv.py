@@ -5,7 +5,7 @@ Nothing here asks the network: the caller looks up :func:`needed_roots` first an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bsv_wallet_toolbox.errors import WERR_INVALID_MERKLE_ROOT, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.transactions.beef import Beef
@@ -33,14 +33,14 @@ def needed_roots(beef: Beef, txid: str | None = None) -> list[tuple[str, int]]:
 
 def verify_beef(
     beef: Beef,
-    txid: str,
+    txids: Collection[str],
     is_valid_root: RootCheck,
     *,
     allow_txid_only: bool = False,
     run_scripts: bool = True,
     parameter: str = "tx",
 ) -> None:
-    """Return if ``txid`` and all it rests on in ``beef`` is valid; each ancestor is looked at once.
+    """Return if ``txids`` and all they rest on in ``beef`` is valid; each ancestor is looked at once.
 
     A transaction with a proof is valid if the proof's root is: WERR_INVALID_MERKLE_ROOT otherwise (its block hash is
     empty, it is not known). Any other must spend existing outputs of valid transactions, each once, with scripts that
@@ -48,10 +48,11 @@ def verify_beef(
     ``parameter`` otherwise. With ``allow_txid_only`` the receiver vouches for transactions given by txid only; what
     depends on their outputs (amounts, scripts) is then not checked.
     """
-    if txid not in beef:
-        raise WERR_INVALID_PARAMETER(parameter, f"a BEEF that holds {txid}")
+    for txid in txids:
+        if txid not in beef:
+            raise WERR_INVALID_PARAMETER(parameter, f"a BEEF that holds {txid}")
     checked: dict[tuple[str, int], bool] = {}
-    for ancestor in beef.ancestors(txid):
+    for ancestor in beef.ancestors(*txids):
         view = beef.view(ancestor)
         if view is None:
             if not allow_txid_only:

@@ -12,14 +12,18 @@ from typing import Any, cast
 from bsv_wallet_toolbox.brc100.actions import (
     ValidInternalizeAction,
     ValidWalletPayment,
+    validate_abort_action,
     validate_internalize_action,
     validate_list_actions,
+    validate_sign_action,
 )
 from bsv_wallet_toolbox.brc100.chain import validate_get_header_for_height
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction, validate_create_action
 from bsv_wallet_toolbox.brc100.originator import validate_originator
 from bsv_wallet_toolbox.brc100.outputs import validate_list_outputs
 from bsv_wallet_toolbox.brc100.types import (
+    AbortActionArgs,
+    AbortActionResult,
     AuthenticatedResult,
     CreateActionArgs,
     CreateActionResult,
@@ -34,8 +38,11 @@ from bsv_wallet_toolbox.brc100.types import (
     ListActionsResult,
     ListOutputsArgs,
     ListOutputsResult,
+    SignActionArgs,
+    SignActionResult,
 )
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
+from bsv_wallet_toolbox.interfaces.prepared import PreparedAction
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.interfaces.statuses import Chain, SendWithStatus
@@ -50,7 +57,7 @@ from bsv_wallet_toolbox.interfaces.storage import (
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.tx import TransactionView
-from bsv_wallet_toolbox.wallet.signer import SigningLimits, check_proposal, sign_proposal
+from bsv_wallet_toolbox.wallet.signer import SigningLimits, check_proposal, check_spends, prepare, sign
 
 __all__ = ["WALLET_VERSION", "Wallet"]
 
@@ -90,39 +97,87 @@ class Wallet:
         """Pay: fund the outputs from the wallet's change, sign, store, and send (BRC-100 createAction).
 
         With ``acceptDelayedBroadcast`` (the default) the monitor sends it; without, it is sent before this returns and
-        WERR_REVIEW_ACTIONS is raised unless a provider took it. Calling again with the same ``idempotency_key`` and
-        arguments gives the result of the first call instead of paying twice.
+        WERR_REVIEW_ACTIONS is raised unless a provider took everything that was to be sent. With ``noSend`` it is held
+        back until a later call names it in ``sendWith``. An input without ``unlockingScript``, or ``signAndProcess``
+        false, makes an action that :meth:`sign_action` finishes within a day, also after a restart. Inputs that are
+        outputs of own baskets need no ``inputBEEF``. A transaction whose inputs all have their scripts and pay the fee
+        is sent as it is.
 
-        Raises WERR_INVALID_PARAMETER naming the argument, WERR_INSUFFICIENT_FUNDS, WERR_REVIEW_ACTIONS.
+        Calling again with the same ``idempotency_key`` and arguments gives the result of the first call instead of
+        paying twice.
+
+        Raises WERR_INVALID_PARAMETER naming the argument, WERR_INSUFFICIENT_FUNDS, WERR_INVALID_OPERATION for a lock
+        time that has not passed, WERR_REVIEW_ACTIONS.
         """
         origin = validate_originator(originator)
         valid = validate_create_action(args, origin)
-        _refuse_what_is_not_offered(valid)
         if valid.is_test_werr_review_actions:
             raise _sample_review()
+        if not valid.is_new_tx:
+            sent = await self._storage.send_with(valid.options.send_with, valid.is_delayed)
+            _review(sent, valid.is_delayed)
+            return {"sendWithResults": cast(Any, [_send_with(each) for each in sent.send_with_results])}
+        if valid.is_sign_action:
+            return await self._create_signable(valid, origin, idempotency_key)
 
-        def sign(proposal: ActionProposal) -> TransactionView:
-            check_proposal(valid, proposal, self._limits)
-            return sign_proposal(self._deriver, proposal)
+        def sign_proposal(proposal: ActionProposal) -> TransactionView:
+            return sign(self._deriver, self._prepare(valid, proposal))
 
-        created = await self._storage.create_signed_action(valid, sign, origin, idempotency_key)
+        created = await self._storage.create_signed_action(valid, sign_proposal, origin, idempotency_key)
         tx = _atomic_beef(created)
-        self._review(created.result, valid, tx)
-        result: CreateActionResult = {"txid": created.txid}
-        if tx is not None:
-            result["tx"] = tx
-        result["sendWithResults"] = cast(Any, [_send_with(each) for each in created.result.send_with_results])
-        return result
+        outpoints = [f"{created.txid}.{vout}" for vout in created.change_vouts] if valid.is_no_send else None
+        _review(created.result, valid.is_delayed, tx, outpoints)
+        return _created(created, tx, outpoints)
 
-    def _review(self, result: ProcessActionResult, args: ValidCreateAction, tx: bytes | None) -> None:
-        if args.is_delayed or all(each.status is SendWithStatus.UNPROVEN for each in result.send_with_results):
-            return
-        raise WERR_REVIEW_ACTIONS(
-            [_review_result(each) for each in result.not_delayed_results or ()],
-            [_send_with(each) for each in result.send_with_results],
-            result.txid,
-            tx,
+    def _prepare(self, args: ValidCreateAction, proposal: ActionProposal) -> PreparedAction:
+        check_proposal(args, proposal, self._limits)
+        return prepare(self._deriver, args, proposal)
+
+    async def _create_signable(
+        self, args: ValidCreateAction, originator: str | None, idempotency_key: str | None
+    ) -> CreateActionResult:
+        made = await self._storage.create_signable_action(
+            args, lambda proposal: self._prepare(args, proposal), originator, idempotency_key
         )
+        made.sources.merge_transaction(made.unsigned)
+        return {"signableTransaction": {"tx": made.sources.to_atomic(made.unsigned.txid), "reference": made.reference}}
+
+    async def sign_action(
+        self, args: SignActionArgs, originator: str | None = None, *, idempotency_key: str | None = None
+    ) -> SignActionResult:
+        """Finish an action that :meth:`create_action` left to be signed (BRC-100 signAction).
+
+        Options that are not given are those of createAction. All scripts are run before anything is committed; on any
+        error the action still waits to be signed. ``noSendChange`` is in the result of one that is held back.
+
+        Raises WERR_INVALID_PARAMETER for an unknown reference and for spends that do not fit, WERR_INVALID_OPERATION
+        for an action that does not wait any more and for a lock time that has not passed, WERR_REVIEW_ACTIONS.
+        """
+        origin = validate_originator(originator)
+        valid = validate_sign_action(args)
+
+        def finish(prepared: PreparedAction) -> TransactionView:
+            check_spends(prepared, valid.spends)
+            return sign(self._deriver, prepared, valid.spends)
+
+        signed = await self._storage.sign_action(valid, finish, origin, idempotency_key)
+        tx = _atomic_beef(signed)
+        options = signed.options or valid.options
+        outpoints = [f"{signed.txid}.{vout}" for vout in signed.change_vouts] if options.no_send else None
+        _review(signed.result, options.accept_delayed_broadcast, tx, outpoints)
+        return cast(SignActionResult, _created(signed, tx, outpoints))
+
+    async def abort_action(self, args: AbortActionArgs, originator: str | None = None) -> AbortActionResult:
+        """Give up an action that is not signed, or was made with noSend and never sent (BRC-100 abortAction).
+
+        ``reference`` is that of the signable transaction, or the txid. Its coins are free again; those of an action
+        that was signed as soon as the network says that they are unspent.
+
+        Raises WERR_INVALID_PARAMETER for an action in any other state, WERR_INVALID_OPERATION when the network has it
+        or another action builds on it, WERR_BROADCAST_UNAVAILABLE when nobody could say.
+        """
+        await self._storage.abort_action(validate_abort_action(args), validate_originator(originator))
+        return {"aborted": True}
 
     async def internalize_action(
         self, args: InternalizeActionArgs, originator: str | None = None, *, idempotency_key: str | None = None
@@ -204,16 +259,29 @@ class Wallet:
         return await self.is_authenticated(args, originator)
 
 
-def _refuse_what_is_not_offered(args: ValidCreateAction) -> None:
-    """Options of createAction that this version does not carry out, refused before anything is reserved."""
-    if args.inputs or args.input_beef is not None:
-        raise WERR_INVALID_PARAMETER("inputs", "empty: this version funds actions from the wallet's change only")
-    if not args.options.sign_and_process:
-        raise WERR_INVALID_PARAMETER("signAndProcess", "true: this version signs in one step")
-    if args.options.no_send or args.options.no_send_change:
-        raise WERR_INVALID_PARAMETER("noSend", "false: this version sends every action")
-    if args.options.send_with:
-        raise WERR_INVALID_PARAMETER("sendWith", "empty: this version sends every action by itself")
+def _created(created: CreatedAction, tx: bytes | None, no_send_change: list[str] | None) -> CreateActionResult:
+    result: CreateActionResult = {"txid": created.txid}
+    if tx is not None:
+        result["tx"] = tx
+    if no_send_change is not None:
+        result["noSendChange"] = no_send_change
+    result["sendWithResults"] = cast(Any, [_send_with(each) for each in created.result.send_with_results])
+    return result
+
+
+def _review(
+    result: ProcessActionResult, is_delayed: bool, tx: bytes | None = None, no_send_change: list[str] | None = None
+) -> None:
+    """Tell the caller of an immediate call when not everything that was to be sent was taken."""
+    if is_delayed or all(each.status is SendWithStatus.UNPROVEN for each in result.send_with_results):
+        return
+    raise WERR_REVIEW_ACTIONS(
+        [_review_result(each) for each in result.not_delayed_results or ()],
+        [_send_with(each) for each in result.send_with_results],
+        result.txid,
+        tx,
+        no_send_change,
+    )
 
 
 def _atomic_beef(created: CreatedAction) -> bytes | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from bsv_wallet_toolbox.database.migrations import Migration
 from bsv_wallet_toolbox.storage.migrations.m0001_initial import create_initial_schema
+from bsv_wallet_toolbox.storage.migrations.m0002_pending import create_pending
 
 __all__ = ["MIGRATIONS"]
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "initial schema", create_initial_schema),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "initial schema", create_initial_schema),
+    Migration(2, "pending actions", create_pending),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, insert, select, update
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
@@ -42,6 +42,44 @@ INSERT_ACTION = Statement(
         abandonAt=bindparam("abandon_at"),
     ),
     "insert action",
+)
+
+_c = metadata.tables["commissions"]
+
+INSERT_COMMISSION = Statement(
+    insert(_c).values(
+        created_at=bindparam("now"),
+        updated_at=bindparam("now"),
+        userId=bindparam("user_id"),
+        transactionId=bindparam("transaction_id"),
+        satoshis=bindparam("satoshis"),
+        keyOffset=bindparam("key_offset"),
+        isRedeemed=0,
+        lockingScript=bindparam("locking_script"),
+    ),
+    "insert commission",
+)
+
+INSERT_PENDING = Statement(
+    insert(BWT.pending).values(
+        transactionId=bindparam("transaction_id"),
+        prepared=bindparam("prepared"),
+    ),
+    "insert pending action",
+)
+
+FIND_PENDING = Statement(
+    select(BWT.pending.c.prepared).where(BWT.pending.c.transactionId == bindparam("transaction_id")),
+    "find pending action",
+)
+
+DELETE_PENDING = Statement(
+    delete(BWT.pending).where(BWT.pending.c.transactionId == bindparam("transaction_id")), "delete pending action"
+)
+
+FIND_ORIGINATOR = Statement(
+    select(BWT.actions.c.originator).where(BWT.actions.c.transactionId == bindparam("transaction_id")),
+    "find originator of action",
 )
 
 _TRANSACTION = (_t.c.transactionId, _t.c.userId, _t.c.status, _t.c.txid, _t.c.reference, _t.c.satoshis, _t.c.isOutgoing)

@@ -125,6 +125,15 @@ COINS_SPENT_BY = Statement(
     "coins spent by",
 )
 
+PARENTS = Statement(
+    select(_t.c.transactionId, _t.c.status)
+    .distinct()
+    .select_from(_o)
+    .join(_t, _t.c.transactionId == _o.c.transactionId)
+    .where(_o.c.spentBy == bindparam("transaction_id")),
+    "parents",
+)
+
 FORGET_SPENDER = Statement(
     update(_o)
     .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy == bindparam("transaction_id"))
@@ -241,6 +250,45 @@ OUTPUTS_BY_OUTPOINT = Statement(
     "outputs by outpoint",
 )
 
+OWN_OUTPUT = Statement(
+    select(_o.c.outputId, _o.c.spendable, _o.c.spentBy, _o.c.change, _o.c.type, _o.c.providedBy)
+    .select_from(OUTPUTS_BY_TXID)
+    .where(OF_TXID, unindexed(_t.c.userId) == bindparam("user_id"), _o.c.vout == bindparam("vout")),
+    "own output by outpoint",
+)
+
+NO_SEND_COIN = Statement(
+    select(*_COIN_COLUMNS)
+    .select_from(OUTPUTS_BY_TXID)
+    .where(
+        OF_TXID,
+        _o.c.vout == bindparam("vout"),
+        _t.c.status == TransactionStatus.NOSEND.value,
+        unindexed(_t.c.userId) == bindparam("user_id"),
+        unindexed(_o.c.basketId) == bindparam("basket_id"),
+        unindexed(_o.c.spendable) == ONE,
+        unindexed(_o.c.spentBy).is_(None),
+        _o.c.change == ONE,
+        _o.c.providedBy == "storage",
+        _o.c.purpose == "change",
+        _o.c.satoshis > 0,
+        _HAS_KEY,
+    ),
+    "coin of an action that is held back",
+)
+
+CLAIM_INPUT = Statement(
+    update(_o)
+    .where(_o.c.outputId == bindparam("output_id"), _o.c.spendable == ONE, _o.c.spentBy.is_(None))
+    .values(
+        spendable=0,
+        spentBy=bindparam("transaction_id"),
+        spendingDescription=bindparam("description"),
+        updated_at=touched(_o),
+    ),
+    "claim input",
+)
+
 SPEND_OUTPUT = Statement(
     update(_o)
     .where(_o.c.outputId == bindparam("output_id"), _o.c.spentBy.is_(None))
@@ -260,6 +308,16 @@ FIND_SPENDS = Statement(
     .join(_t, _t.c.transactionId == BWT.spends.c.transactionId)
     .where(BWT.spends.c.txid == bindparam("txid"), BWT.spends.c.userId == bindparam("user_id")),
     "find spends",
+)
+
+IS_RESERVED = Statement(
+    select(ONE).where(
+        BWT.spends.c.txid == bindparam("txid"),
+        BWT.spends.c.vout == bindparam("vout"),
+        BWT.spends.c.userId == bindparam("user_id"),
+        BWT.spends.c.transactionId == bindparam("transaction_id"),
+    ),
+    "is an outpoint without a row reserved for a transaction",
 )
 
 OTHER_SPENDER = Statement(

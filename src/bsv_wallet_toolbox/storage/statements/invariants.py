@@ -53,6 +53,7 @@ _notes, _evidence, _holds, _jobs = BWT.notes, BWT.evidence, BWT.holds, BWT.jobs
 ENDING = (
     EvidenceKind.REJECTED,
     EvidenceKind.DOUBLE_SPENT,
+    EvidenceKind.NOT_SENT,
     EvidenceKind.PARENT_FAILED,
     EvidenceKind.ORPHANED,
 )

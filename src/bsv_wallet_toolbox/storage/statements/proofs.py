@@ -79,6 +79,13 @@ SET_REQ_STATUS = Statement(
     "set req status",
 )
 
+SET_BATCH = Statement(
+    update(_r)
+    .where(_r.c.provenTxReqId == bindparam("req_id"))
+    .values(batch=bindparam("new_batch"), updated_at=touched(_r)),
+    "set batch of req",
+)
+
 COUNT_ATTEMPT = Statement(
     update(_r)
     .where(_r.c.provenTxReqId == bindparam("req_id"))
@@ -210,8 +217,8 @@ SET_JOB = Statement(
         kind=bindparam("new_kind"),
         nextAttemptAt=bindparam("next_attempt_at"),
         attempts=bindparam("new_attempts"),
-        claimedBy=None,
-        claimUntil=None,
+        claimedBy=bindparam("owner"),
+        claimUntil=bindparam("until"),
     ),
     "set job",
 )
