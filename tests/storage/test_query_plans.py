@@ -66,6 +66,7 @@ _ONE_PAGE = "what belongs to one page of actions"
 _NOW_ALL = "every one of them is meant"
 _LABELLED = "all actions of a label are looked at, no others"
 _HISTORY = "without a label all actions of the user are looked at"
+_LATEST = "proofs of the blocks in which a reorganisation is looked for"
 _DOUBTS = "proofs of blocks that one reorganisation orphaned"
 
 ALLOWED = (
@@ -100,8 +101,8 @@ ALLOWED = (
     Allowed("proofs.DUE_SUSPECTS", "bwt_suspects()", _DOUBTS),
     Allowed("proofs.DUE_SUSPECTS", "ORDER BY", _DOUBTS),
     Allowed("proofs.SUSPECTS_NOW", "bwt_suspects()", _DOUBTS),
-    Allowed("proofs.STORED_ROOTS", "proven_txs(height>)", "proofs of the last blocks"),
-    Allowed("proofs.STORED_ROOTS", "DISTINCT", "proofs of the last blocks"),
+    Allowed("proofs.STORED_ROOTS", "proven_txs(height>)", _LATEST),
+    Allowed("proofs.STORED_ROOTS", "DISTINCT", _LATEST),
     Allowed("proofs.REQS_SHOWN_WITH_ANCESTRY", "bwt_jobs(rowid>)", "what waits for its proof"),
     Allowed("proofs.REQS_SHOWN_WITH_ANCESTRY", "bwt_suspects()", _DOUBTS),
     Allowed("proofs.REQS_SHOWN_WITH_ANCESTRY", "ORDER BY", _DOUBTS),
@@ -203,11 +204,11 @@ def test_no_statement_walks_or_sorts_what_can_be_large(large_file: apsw.Connecti
     assert excess(name, plan(large_file, CATALOGUE[name])) == []
 
 
-@pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_a_plan_does_not_depend_on_what_the_file_holds(
-    large_file: apsw.Connection, empty_file: apsw.Connection, name: str
+    large_file: apsw.Connection, empty_file: apsw.Connection
 ) -> None:
-    assert plan(large_file, CATALOGUE[name]) == plan(empty_file, CATALOGUE[name])
+    different = [name for name, each in CATALOGUE.items() if plan(large_file, each) != plan(empty_file, each)]
+    assert different == []
 
 
 @pytest.mark.parametrize("allowed", ALLOWED, ids=lambda each: f"{each.names} {each.what}")
