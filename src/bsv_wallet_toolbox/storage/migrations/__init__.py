@@ -1,4 +1,7 @@
-"""The numbered steps that bring a file to the current schema; each is one transaction."""
+"""The numbered steps that bring a file to the current schema; each is one transaction.
+
+Before a step is added, a file of the version that it ends is kept: see ``tests/storage/upgrade_past.py``.
+"""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ ABANDONED = Statement(
     .outerjoin(BWT.actions, BWT.actions.c.transactionId == _t.c.transactionId)
     .where(
         _t.c.status.in_(values_of("statuses")),
-        _t.c.txid.is_(None),
+        unindexed(_t.c.txid).is_(None),  # the index would lead to all that ever failed without a signature
         BWT.actions.c.abandonAt < bindparam("now"),
         _t.c.transactionId > bindparam("after"),
     )

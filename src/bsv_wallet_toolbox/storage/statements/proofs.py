@@ -56,16 +56,19 @@ FIND_REQ = Statement(select(*_REQ).where(_r.c.txid == bindparam("txid")), "find 
 FIND_REQ_BY_ID = Statement(select(*_REQ).where(_r.c.provenTxReqId == bindparam("req_id")), "find req by id")
 
 FAILED_REQS = Statement(
-    select(_r.c.provenTxReqId, _r.c.txid, _r.c.rawTx)
-    .where(
-        or_(*(_r.c.status == status.value for status in (ProvenTxReqStatus.INVALID, ProvenTxReqStatus.DOUBLE_SPEND))),
-        _r.c.rawTx.is_not(None),
-        _r.c.provenTxReqId > bindparam("after"),
+    union_all(
+        *(
+            select(_r.c.provenTxReqId, _r.c.txid, _r.c.rawTx).where(
+                _r.c.status == status.value, _r.c.rawTx.is_not(None), _r.c.provenTxReqId > bindparam("after")
+            )
+            for status in (ProvenTxReqStatus.INVALID, ProvenTxReqStatus.DOUBLE_SPEND)
+        )
     )
-    .order_by(_r.c.provenTxReqId)
+    .order_by("provenTxReqId")
     .limit(bindparam("count")),
     "failed reqs",
 )
+"""Each status by itself is in order in its index, so that two are merged and no long history is sorted."""
 
 SET_REQ_STATUS = Statement(
     update(_r)
@@ -203,7 +206,7 @@ CLAIM_JOBS = Statement(
     update(BWT.jobs)
     .where(
         BWT.jobs.c.provenTxReqId.in_(values_of("ids")),
-        BWT.jobs.c.kind == bindparam("of_kind"),
+        unindexed(BWT.jobs.c.kind) == bindparam("of_kind"),
         _unclaimed,
     )
     .values(claimedBy=bindparam("owner"), claimUntil=bindparam("until")),
