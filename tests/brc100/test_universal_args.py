@@ -23,6 +23,7 @@ from bsv_wallet_toolbox.brc100.validation import (
     validate_relinquish_output,
     validate_sign_action,
 )
+from bsv_wallet_toolbox.brc100.wire.frames import WIRE_METHODS, decode_request
 
 _DATA = os.environ.get("BSV_WALLET_TEST_DATA")
 pytestmark = pytest.mark.skipif(not _DATA, reason="BSV_WALLET_TEST_DATA names no directory of vectors")
@@ -35,8 +36,13 @@ def directory() -> Path:
 
 
 def load(name: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((directory() / f"{name}.json").read_text())["json"]
+    body: dict[str, Any] = read(name)["json"]
     return body
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((directory() / f"{name}.json").read_text())
+    return found
 
 
 VALIDATED: list[tuple[str, Callable[[Any], Any]]] = [
@@ -56,6 +62,12 @@ VALIDATED: list[tuple[str, Callable[[Any], Any]]] = [
 def test_the_arguments_are_valid(name: str, validate: Callable[[Any], Any]) -> None:
     args = load(f"{name}-args")
     assert validate(args_from_json(name.split("-")[0], args)) == validate(args)
+
+
+@pytest.mark.parametrize(("name", "validate"), [row for row in VALIDATED if row[0].split("-")[0] in WIRE_METHODS])
+def test_the_arguments_mean_the_same_in_both_forms(name: str, validate: Callable[[Any], Any]) -> None:
+    vector = read(f"{name}-args")
+    assert validate(decode_request(bytes.fromhex(vector["wire"])).args) == validate(vector["json"])
 
 
 def test_a_one_output_action_keeps_what_was_asked() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from main_network import RecordedMainNet
 
@@ -18,6 +20,7 @@ from bsv_wallet_toolbox.seams import ManualClock, SeededEntropy
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.script_vm import verify_input
 from bsv_wallet_toolbox.transactions.spv import needed_roots, verify_beef
+from wallet_file import rows
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +43,22 @@ def recorded(test_data: Path) -> Recorded:
     found = json.loads((test_data / "data" / "mainnet_payments.json").read_text())
     roots = {int(height): root for height, root in found["merkleRoots"].items()}
     return Recorded(bytes.fromhex(found["rootKey"]), roots, found["payments"])
+
+
+class RecordedEntropy:
+    """Gives the bytes of a recorded action from the moment it is told to; what came before was not recorded."""
+
+    def __init__(self) -> None:
+        self._stream = SeededEntropy("before the recording")
+
+    def start(self, seed: str) -> None:
+        self._stream = SeededEntropy(seed)
+
+    def bytes(self, count: int) -> bytes:
+        return self._stream.bytes(count)
+
+    def fraction(self) -> float:
+        return self._stream.fraction()
 
 
 @pytest.fixture
@@ -163,3 +182,42 @@ async def test_headers_with_another_root_refuse_it(recorded: Recorded, tmp_path:
         with pytest.raises(WERR_INVALID_MERKLE_ROOT):
             await wallet.internalize_action(internalize_args(recorded.payments[0]))
         assert await wallet.balance() == 0
+
+
+async def test_the_recorded_action_spends_the_same_coins_in_the_same_order_to_the_same_change(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    """Another toolbox recorded this action on main net, with a change basket that asks for no coins.
+
+    The script that it paid was not handed down, so its txid can't be compared; all that the wallet itself chose is.
+    """
+    path, entropy = tmp_path / "main.sqlite", RecordedEntropy()
+    key, services = StaticKey(recorded.root_key), RecordedMainNet(recorded.roots, recorded.txids)
+    async with open_wallet(path, key, services, create=True, monitor=False, entropy=entropy) as opened:
+        await take_all(opened, recorded)
+    file = apsw.Connection(str(path))
+    file.execute("UPDATE output_baskets SET numberOfDesiredUTXOs = 0, minimumDesiredUTXOValue = 0")
+    file.close()
+
+    async with open_wallet(path, key, services, monitor=False, entropy=entropy, derive_from_key=False) as opened:
+        entropy.start("wallet.brc100.createaction-funded.1")
+        created = await opened.create_action(
+            {
+                "description": "a recorded action",
+                "outputs": [{"lockingScript": SCRIPT, "satoshis": 1000, "outputDescription": "a thousand"}],
+                "options": {"randomizeOutputs": False},
+            }
+        )
+
+    spent = Beef.parse(created["tx"]).view(created["txid"])
+    assert spent is not None
+    assert [(each.txid[:8], each.vout) for each in spent.inputs] == [("298c56a5", 0), ("39c475da", 0)]
+    assert [(each.satoshis, each.locking_script.hex()) for each in spent.outputs] == [
+        (1000, SCRIPT),
+        (908, "76a914d7be415bf5f4d4a41d49c6a44ad5eea51bd2ac7288ac"),
+    ]
+    assert 2 * 973 - sum(each.satoshis for each in spent.outputs) == 38
+    change = "SELECT derivationPrefix, derivationSuffix FROM outputs WHERE txid = ? AND vout = 1"
+    assert rows(path, change, created["txid"]) == [("v0L5q+NNboCjsmtUEE82mg==", "1+dPrCwRh4UQMPFKGEk/cg==")]
+    (reference,) = rows(path, "SELECT reference FROM transactions WHERE txid = ?", created["txid"])
+    assert b64decode(reference)[:8].hex() == "485c789b7eaf370c"
