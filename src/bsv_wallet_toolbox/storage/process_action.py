@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.events import EventKind
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import ProcessActionArgs
@@ -22,7 +23,7 @@ from bsv_wallet_toolbox.storage.state_machines import check_transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, move_transaction
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, announce, find_by_id, move_transaction
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
@@ -176,7 +177,9 @@ def _commit(
     known = find_req(tx, view.txid)
     insert_req(tx, view.txid, view.raw, action.input_beef or EMPTY_BEEF, action.transaction_id, claimed_by=claimed_by)
     joined, proven_tx_id = status_beside(known)
-    move_transaction(tx, find_by_id(tx, action.transaction_id), joined, proven_tx_id=proven_tx_id)
+    row = find_by_id(tx, action.transaction_id)
+    move_transaction(tx, row, joined, proven_tx_id=proven_tx_id)
+    announce(tx, EventKind.CREATED, row, "signed", status=joined)
     return joined
 
 
