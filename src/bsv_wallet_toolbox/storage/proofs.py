@@ -73,6 +73,7 @@ def find_or_insert_proven(tx: Transaction, proof: Proof) -> int:
     proven_tx_id = int(row[0])
     if row[2] != proof.header.hash:
         tx.execute(statements.REPLACE_PROOF, proven_tx_id=proven_tx_id, new_height=proof.header.height, **columns)
+        move_proof_epoch(tx)
         _announce_moved(tx, proof, proven_tx_id)
     return proven_tx_id
 
