@@ -161,6 +161,15 @@ async def test_a_callback_that_unsubscribes_hears_nothing_of_the_same_commit_any
     assert (heard, other) == ([1], [1, 2])
 
 
+async def test_a_callback_that_another_one_ends_does_not_hear_the_same_event_any_more(station: Station) -> None:
+    heard: list[int] = []
+    unsubscribes: list[Callable[[], None]] = []
+    station.hub.on_event(ALICE, lambda event: unsubscribes[0]())
+    unsubscribes.append(station.hub.on_event(ALICE, lambda event: heard.append(event.transaction_id)))
+    await station.announce(1)
+    assert heard == []
+
+
 @pytest.mark.parametrize("error", [ValueError("not today"), asyncio.CancelledError()], ids=["error", "cancelled"])
 async def test_a_callback_that_raises_is_logged_and_disturbs_nobody(
     station: Station, error: BaseException, caplog: pytest.LogCaptureFixture

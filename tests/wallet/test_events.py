@@ -9,7 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from bsv_wallet_toolbox.brc100.create_action import validate_create_action
-from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INVALID_OPERATION, WERR_REVIEW_ACTIONS
+from bsv_wallet_toolbox.errors import (
+    WERR_INSUFFICIENT_FUNDS,
+    WERR_INVALID_OPERATION,
+    WERR_INVALID_PARAMETER,
+    WERR_REVIEW_ACTIONS,
+)
 from bsv_wallet_toolbox.interfaces.events import WalletEvent
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.mockchain import Fault
@@ -123,13 +128,20 @@ async def test_an_outage_is_told_as_asked_and_not_taken(world: World, alice: Ope
     assert told.of(txid) == ["sent sending", "accepted unproven"]
 
 
-async def test_a_payment_that_was_never_posted_is_not_told_as_sent(world: World, alice: OpenWallet, told: Told) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [WERR_INVALID_PARAMETER("inputBEEF", "complete"), WERR_INVALID_OPERATION("stopped")],
+    ids=["put off", "unfinished"],
+)
+async def test_a_payment_that_was_never_posted_is_not_told_as_sent(
+    world: World, alice: OpenWallet, told: Told, error: Exception
+) -> None:
     await world.fund(alice, 50_000)
     told.events.clear()
 
     def fail(point: Failpoint) -> None:
         if point is Failpoint.BROADCAST_BEFORE_POST:
-            raise WERR_INVALID_OPERATION("stopped before the socket")
+            raise error
 
     with failpoints_armed(fail), pytest.raises(WERR_REVIEW_ACTIONS) as review:
         await alice.create_action(payment_to(NOWHERE, 1000, delayed=False))
@@ -148,6 +160,17 @@ async def test_a_refused_payment_is_held_until_it_is_accepted(world: World, alic
     assert told.of(txid) == ["created sending", "sent sending", "held sending"]
     await idle(world, alice, MINUTE)
     assert told.of(txid) == ["sent sending", "accepted unproven"]
+
+
+async def test_a_payment_that_was_refused_before_is_held_when_it_comes_in_again(
+    world: World, alice: OpenWallet, told: Told
+) -> None:
+    payment = unmined_payment(world, alice, 5000)
+    world.services.faults.set("post_beef", Fault.REJECTED, times=1)
+    for expected in (["received sending", "sent sending", "held sending"], ["received sending", "held sending"]):
+        with pytest.raises(WERR_REVIEW_ACTIONS):
+            await alice.internalize_action(internalize_args(payment.beef))
+        assert told.of(payment.view.txid) == expected
 
 
 async def test_a_refused_payment_that_can_never_be_mined_fails(world: World, alice: OpenWallet, told: Told) -> None:

@@ -245,7 +245,7 @@ class SqliteTransaction:
 
     @property
     def announced(self) -> Sequence[WalletEvent]:
-        """For the engine, to hand on after its COMMIT."""
+        """For the engine, to hand on after its COMMIT; a read has none."""
         return self._announced
 
     def now(self) -> int:
@@ -312,8 +312,7 @@ class SqliteTransaction:
     def announce(self, event: WalletEvent, /) -> None:
         if self._ended is not None:
             raise self._ended
-        if not self._read_only:
-            self._announced.append(event)
+        self._announced.append(event)
 
     def _start(self, statement: Statement, parameters: dict[str, Any]) -> apsw.Cursor:
         """Execute up to the first row, if there are any. What stands in ``one`` is reset by the next statement."""

@@ -74,9 +74,8 @@ def _first(txids: Sequence[str]) -> list[str]:
 
 
 def _announce_sent(tx: Transaction, row: TransactionRow, answers: Sequence[PostAnswer]) -> None:
-    if answers:
-        said = ", ".join(f"{answer.provider}: {answer.outcome.value}" for answer in answers)
-        announce(tx, EventKind.SENT, row, said)
+    said = ", ".join(f"{answer.provider}: {answer.outcome.value}" for answer in answers)
+    announce(tx, EventKind.SENT, row, said)
 
 
 def record_accepted(tx: Transaction, txid: str, answers: Sequence[PostAnswer], source: str) -> bool:
