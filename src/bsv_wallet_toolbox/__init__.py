@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bsv_wallet_toolbox.errors import WalletError
+    from bsv_wallet_toolbox.interfaces.events import EventKind, EventsLost, WalletEvent
     from bsv_wallet_toolbox.interfaces.keys import KeySource
     from bsv_wallet_toolbox.interfaces.services import WalletServices
     from bsv_wallet_toolbox.interfaces.statuses import Chain
@@ -26,6 +27,8 @@ __all__ = [
     "CallbackKey",
     "Chain",
     "EnvironmentKey",
+    "EventKind",
+    "EventsLost",
     "Fault",
     "FileDescriptorKey",
     "KeySource",
@@ -41,6 +44,7 @@ __all__ = [
     "StaticKey",
     "Wallet",
     "WalletError",
+    "WalletEvent",
     "WalletServices",
     "__version__",
     "fund_wallet",
@@ -53,6 +57,8 @@ _HOMES = {
     "CallbackKey": "keys.sources",
     "Chain": "interfaces.statuses",
     "EnvironmentKey": "keys.sources",
+    "EventKind": "interfaces.events",
+    "EventsLost": "interfaces.events",
     "Fault": "mockchain",
     "FileDescriptorKey": "keys.sources",
     "KeySource": "interfaces.keys",
@@ -68,6 +74,7 @@ _HOMES = {
     "StaticKey": "keys.sources",
     "Wallet": "wallet.wallet",
     "WalletError": "errors",
+    "WalletEvent": "interfaces.events",
     "WalletServices": "interfaces.services",
     "fund_wallet": "mockchain",
     "open_wallet": "opening",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ["README.md", "docs/tutorial/first-payment.md"]
+PROGRAMS = ["README.md", "docs/tutorial/first-payment.md", "docs/how-to/follow-events.md"]
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseClosed, Dat
 from bsv_wallet_toolbox.database.sqlite_connection import MEMORY, SqliteConnection, Synchronous, prepare_file
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.events import WalletEvent
 from bsv_wallet_toolbox.seams import Clock, Failpoint, SystemClock, failpoint
 
 __all__ = ["EngineStats", "SqliteEngine", "read_file"]
@@ -69,6 +70,7 @@ class _Outcome:
     result: Any = None
     error: BaseException | None = None
     statements: int = 0
+    announced: Sequence[WalletEvent] = ()
 
 
 class SqliteEngine:
@@ -87,6 +89,7 @@ class SqliteEngine:
         """Held by whoever uses the writer of a database in memory, which has no other connection to read with."""
         self._clock = clock
         self._stats = EngineStats()
+        self._listener: Callable[[Sequence[WalletEvent]], None] | None = None
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._gate = threading.Lock()
         """Between looking at ``_closed`` and queueing: nothing is queued behind the None that ends the thread."""
@@ -161,6 +164,9 @@ class SqliteEngine:
             self._refuse_when_closed()
             future = loop.run_in_executor(self._reading, self._read, operation)
         return await future
+
+    def listen(self, listener: Callable[[Sequence[WalletEvent]], None]) -> None:
+        self._listener = listener
 
     async def close(self) -> None:
         with self._gate:
@@ -295,7 +301,8 @@ class SqliteEngine:
         """Needs no savepoint: there is nothing before it in the transaction that an error must leave."""
         tx = self._writer.operation(self._clock.now, read_only=False)
         try:
-            return _Outcome(job, result=tx.perform(job.operation), statements=tx.statements)
+            result = tx.perform(job.operation)
+            return _Outcome(job, result=result, statements=tx.statements, announced=tx.announced)
         except BaseException as error:  # noqa: BLE001 whatever an operation raises is its caller's
             return _Outcome(job, error=error, statements=tx.statements)
 
@@ -305,7 +312,7 @@ class SqliteEngine:
             self._writer.run("SAVEPOINT operation")
             result = tx.perform(job.operation)
             self._writer.run("RELEASE operation")
-            return _Outcome(job, result=result, statements=tx.statements)
+            return _Outcome(job, result=result, statements=tx.statements, announced=tx.announced)
         except BaseException as error:  # noqa: BLE001 whatever an operation raises is its caller's
             self._undo()
             return _Outcome(job, error=error, statements=tx.statements)
@@ -341,11 +348,20 @@ class SqliteEngine:
             self._roll_back()
             return _failed(outcomes, error), False
         self._count(done, seconds)
+        self._hand_on([event for outcome in done for event in outcome.announced])
         try:
             failpoint(Failpoint.ENGINE_AFTER_COMMIT)
         except BaseException as error:  # noqa: BLE001 raised by a test
             return _failed(outcomes, error), True
         return [_after_commit(outcome) for outcome in outcomes], True
+
+    def _hand_on(self, events: Sequence[WalletEvent]) -> None:
+        if self._listener is None or not events:
+            return
+        try:
+            self._listener(events)
+        except Exception:  # noqa: BLE001 a listener is not ours; without this thread nothing would be answered again
+            _log.exception("%d events were not handed on", len(events))
 
     def _count(self, done: list[_Outcome], seconds: float) -> None:
         stats = self._stats

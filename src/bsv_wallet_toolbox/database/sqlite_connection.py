@@ -30,6 +30,7 @@ from bsv_wallet_toolbox.database.errors import (
 from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.events import WalletEvent
 
 __all__ = ["MEMORY", "SqliteConnection", "SqliteTransaction", "Synchronous", "prepare_file"]
 
@@ -220,7 +221,7 @@ class _Waiting:
 class SqliteTransaction:
     """See ``transaction.Transaction``."""
 
-    __slots__ = ("_clock", "_connection", "_cursor", "_ended", "_now", "_read_only", "_statements")
+    __slots__ = ("_announced", "_clock", "_connection", "_cursor", "_ended", "_now", "_read_only", "_statements")
 
     def __init__(
         self, connection: apsw.Connection, cursor: apsw.Cursor, clock: Callable[[], int], read_only: bool
@@ -231,6 +232,7 @@ class SqliteTransaction:
         self._now: int | None = None
         self._read_only = read_only
         self._statements = 0
+        self._announced: list[WalletEvent] = []
         self._ended: Exception | None = None
 
     @property
@@ -240,6 +242,11 @@ class SqliteTransaction:
     @property
     def statements(self) -> int:
         return self._statements
+
+    @property
+    def announced(self) -> Sequence[WalletEvent]:
+        """For the engine, to hand on after its COMMIT; a read has none."""
+        return self._announced
 
     def now(self) -> int:
         if self._now is None:
@@ -301,6 +308,11 @@ class SqliteTransaction:
 
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]], /) -> int:
         return sum(self.execute(statement, **row) for row in rows)
+
+    def announce(self, event: WalletEvent, /) -> None:
+        if self._ended is not None:
+            raise self._ended
+        self._announced.append(event)
 
     def _start(self, statement: Statement, parameters: dict[str, Any]) -> apsw.Cursor:
         """Execute up to the first row, if there are any. What stands in ``one`` is reset by the next statement."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from bsv_wallet_toolbox.database.statements import Statement
+from bsv_wallet_toolbox.interfaces.events import WalletEvent
 from bsv_wallet_toolbox.seams import Failpoint
 
 __all__ = ["Engine", "Row", "Transaction"]
@@ -65,6 +66,13 @@ class Transaction(Protocol):
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]], /) -> int:
         """Run a statement once per row of parameters; the rows changed in all."""
 
+    def announce(self, event: WalletEvent, /) -> None:
+        """Tell those who listen to the engine, once the COMMIT that carries this operation is durable.
+
+        Nothing is told of an operation that is undone, or of the lost attempt of one that runs again. In a read-only
+        transaction nothing happens.
+        """
+
 
 class Engine(Protocol):
     """Runs operations. Safe to call from several event loops."""
@@ -90,6 +98,12 @@ class Engine(Protocol):
 
     async def read(self, operation: Callable[[Transaction], T]) -> T:
         """Run ``operation`` on one snapshot of committed data, beside writers. Keep it short (≤ 1 s)."""
+
+    def listen(self, listener: Callable[[Sequence[WalletEvent]], None]) -> None:
+        """Hand on what is announced from now on: once per COMMIT that announced something, in their order.
+
+        ``listener`` is called on the engine's thread and must not wait. There is one; another takes its place.
+        """
 
     async def close(self) -> None:
         """Finish what was asked, then release threads and files. Calling it again does nothing."""

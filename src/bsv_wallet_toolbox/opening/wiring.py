@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bsv_wallet_toolbox.database.errors import DatabaseMissing
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER, WERR_UNAUTHORIZED
+from bsv_wallet_toolbox.interfaces.events import WalletEvent
 from bsv_wallet_toolbox.interfaces.keys import KeySource
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.interfaces.statuses import Chain
@@ -16,6 +17,7 @@ from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.keys.derived_entropy import DerivedEntropy
 from bsv_wallet_toolbox.monitor.monitor import Monitor, MonitorOptions
 from bsv_wallet_toolbox.provider.derivations import DerivationReserve
+from bsv_wallet_toolbox.provider.event_hub import EventStream
 from bsv_wallet_toolbox.provider.storage_provider import NewStore, StorageProvider
 from bsv_wallet_toolbox.provider.user_storage import DrawSource
 from bsv_wallet_toolbox.seams import Clock, Entropy, SystemClock, SystemEntropy
@@ -42,6 +44,28 @@ class OpenWallet(Wallet):
         super().__init__(deriver, provider.for_user(scope, draws), provider.services, limits=limits)
         self.provider = provider
         self.monitor = monitor
+        self._user_id = scope.user_id
+
+    def events(self) -> EventStream:
+        """What happens to this wallet's actions, in the order of the commits of this process (ADR-0010).
+
+        The stream begins where its block is entered and ends when the wallet is closed. A consumer that leaves 10 000
+        events unread gets EventsLost and lists the actions anew.
+
+        >>> async def follow(wallet):
+        ...     async with wallet.events() as stream:
+        ...         async for event in stream:
+        ...             print(event.kind, event.txid, event.detail)
+        """
+        return self.provider.events.stream(self._user_id)
+
+    def on_event(self, callback: Callable[[WalletEvent], object]) -> Callable[[], None]:
+        """Call ``callback`` with every event from now on, on the event loop's thread; the answer ends that.
+
+        It must not wait. What it raises is logged and disturbs nobody. Raises WERR_INVALID_PARAMETER for a coroutine
+        function, WERR_INVALID_OPERATION when the wallet is closed and on another thread than the loop's.
+        """
+        return self.provider.events.on_event(self._user_id, callback)
 
 
 def default_fee_rate(chain: Chain) -> int:

@@ -23,6 +23,7 @@ from bsv_wallet_toolbox.database.transaction import Engine, Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_OPERATION, WERR_NETWORK_CHAIN
 from bsv_wallet_toolbox.interfaces.services import WalletServices
 from bsv_wallet_toolbox.provider.broadcast import Broadcaster
+from bsv_wallet_toolbox.provider.event_hub import EventHub
 from bsv_wallet_toolbox.provider.owned_tasks import OwnedTasks
 from bsv_wallet_toolbox.provider.user_storage import DrawSource, UserStorage
 from bsv_wallet_toolbox.seams import Clock, Entropy, SystemClock, SystemEntropy
@@ -74,6 +75,7 @@ class StorageProvider:
         self.cache = AncestryCache()
         self.counts = CoinCounts()
         self.tasks = OwnedTasks()
+        self.events = EventHub(engine)
         self.owner = entropy.bytes(8).hex()
         """Who holds the claims and leases of this process."""
         self.broadcaster = Broadcaster(engine, services, self.cache)
@@ -170,6 +172,7 @@ class StorageProvider:
                 await self.tasks.finish()
             finally:
                 await self.engine.close()
+                self.events.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from typing import Any
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INTERNAL
+from bsv_wallet_toolbox.interfaces.events import EventKind, WalletEvent
 from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import ActionOutput, OutputPurpose
 from bsv_wallet_toolbox.storage.action_inputs import claim_inputs
@@ -125,7 +126,22 @@ def _insert(
         originator=originator,
         abandon_at=abandon_at,
     )
+    tx.announce(_created(row, transaction_id, tx.now()))
     return transaction_id
+
+
+def _created(row: dict[str, Any], transaction_id: int, now: int) -> WalletEvent:
+    return WalletEvent(
+        EventKind.CREATED,
+        row["user_id"],
+        transaction_id,
+        row["reference"],
+        row["txid"],
+        TransactionStatus(row["status"]),
+        row["satoshis"],
+        now,
+        "to be signed" if row["txid"] is None else "signed",
+    )
 
 
 def _output_rows(

@@ -7,12 +7,13 @@ wallet's keys. Here: new or merge, what the change gains, own coins that the tra
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bsv_wallet_toolbox.brc100.actions import ValidBasketInsertion, ValidInternalizeAction, ValidWalletPayment
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.events import EventKind
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import (
     TransactionStatus,
@@ -29,7 +30,7 @@ from bsv_wallet_toolbox.storage.sharing import activate
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, find_by_txid
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, announce, find_by_id, find_by_txid
 from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket, find_or_insert_baskets
 from bsv_wallet_toolbox.transactions.tx import TransactionView
 
@@ -118,6 +119,7 @@ def internalize(
     refused = is_refused(tx, incoming.view.txid)
     if refused:
         hold_outputs(tx, incoming.view.txid, HoldReason.REFUSED)
+        announce(tx, EventKind.HELD, find_by_id(tx, transaction_id), "refused before")
     return Internalized(transaction_id, gained, existing is not None, must_post, refused)
 
 
@@ -161,6 +163,7 @@ def _insert(
     req = find_req(tx, view.txid)
     status, proven_tx_id = _status_of_new(tx, incoming, req)
     consumed = _own_coins_consumed(tx, scope, view)
+    satoshis = gained - sum(each.satoshis for each in consumed if each.change)
     transaction_id = tx.insert(
         statements.INSERT_TRANSACTION,
         now=iso(tx.now()),
@@ -169,13 +172,15 @@ def _insert(
         status=status.value,
         reference=reference.text,
         is_outgoing=0,
-        satoshis=gained - sum(each.satoshis for each in consumed if each.change),
+        satoshis=satoshis,
         version=view.version,
         lock_time=view.lock_time,
         description=args.description,
         txid=view.txid,
         input_beef=None,
     )
+    row = TransactionRow(transaction_id, scope.user_id, status, view.txid, reference.text, satoshis, False)
+    announce(tx, EventKind.RECEIVED, row)
     _spend(tx, scope, view, consumed, transaction_id)
     if incoming.proof is not None:
         record_proof(tx, incoming.proof)
@@ -246,6 +251,7 @@ def _merge(tx: Transaction, args: ValidInternalizeAction, existing: TransactionR
         new_description=args.description,
         now=iso(tx.now()),
     )
+    announce(tx, EventKind.RECEIVED, replace(existing, satoshis=gained), "merged")
 
 
 def _take_outputs(

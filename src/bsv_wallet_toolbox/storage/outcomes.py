@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.interfaces.events import EventKind
 from bsv_wallet_toolbox.interfaces.services import PostAnswer
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, release_outputs
@@ -14,7 +15,9 @@ from bsv_wallet_toolbox.storage.reqs import JobKind, ReqRow, find_req, holds_cla
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.transactions import (
+    TransactionRow,
     UtxoEvidence,
+    announce,
     fail_transaction,
     move_transaction,
     transactions_of,
@@ -70,6 +73,11 @@ def _first(txids: Sequence[str]) -> list[str]:
     return [txid[:_TXID_LENGTH] for txid in txids[:_COMPETITORS]]
 
 
+def _announce_sent(tx: Transaction, row: TransactionRow, answers: Sequence[PostAnswer]) -> None:
+    said = ", ".join(f"{answer.provider}: {answer.outcome.value}" for answer in answers)
+    announce(tx, EventKind.SENT, row, said)
+
+
 def record_accepted(tx: Transaction, txid: str, answers: Sequence[PostAnswer], source: str) -> bool:
     """The network has it: unmined and unproven until a proof under our headers comes. False when it came before."""
     req = _undecided(tx, txid, answers)
@@ -80,7 +88,9 @@ def record_accepted(tx: Transaction, txid: str, answers: Sequence[PostAnswer], s
     move_req(tx, req, ProvenTxReqStatus.UNMINED)
     for row in transactions_of(tx, txid):
         if row.status in _ON_THE_WAY:
+            _announce_sent(tx, row, answers)
             move_transaction(tx, row, TransactionStatus.UNPROVEN)
+            announce(tx, EventKind.ACCEPTED, row, source, status=TransactionStatus.UNPROVEN)
     schedule(tx, req.req_id, JobKind.PROVE, at=tx.now())
     return True
 
@@ -103,6 +113,11 @@ def record_unresolved(
         return False
     if refused:
         hold_outputs(tx, txid, HoldReason.REFUSED)
+    for row in transactions_of(tx, txid) if answers else ():
+        if row.status in _ON_THE_WAY:
+            _announce_sent(tx, row, answers)
+            if refused:
+                announce(tx, EventKind.HELD, row, reason)
     note(tx, "sendAgain", txid=txid, reason=reason[:500], attempts=attempts + 1)
     tx.execute(statements.COUNT_ATTEMPT, req_id=req.req_id, now=iso(tx.now()))
     schedule(tx, req.req_id, JobKind.SEND, at=tx.now() + retry_delay(attempts), attempts=attempts + 1)
@@ -125,7 +140,8 @@ def record_ended(tx: Transaction, txid: str, answers: Sequence[PostAnswer], endi
     release_outputs(tx, txid, HoldReason.REFUSED)  # they end with it below
     for row in transactions_of(tx, txid):
         if row.status in _ON_THE_WAY | {TransactionStatus.UNPROVEN}:
-            fail_transaction(tx, row, ending.inputs, ending.source)
+            _announce_sent(tx, row, answers)
+            fail_transaction(tx, row, ending.inputs, ending.source, f"{ending.status}: {ending.reason}")
     return True
 
 

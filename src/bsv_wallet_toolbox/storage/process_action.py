@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.interfaces.events import EventKind
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import OutputPurpose, ProcessActionArgs
@@ -22,7 +23,7 @@ from bsv_wallet_toolbox.storage.state_machines import check_transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, find_by_id, move_transaction
+from bsv_wallet_toolbox.storage.transactions import TransactionRow, announce, find_by_id, move_transaction
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
@@ -196,10 +197,10 @@ def _commit(
         claimed_by=claimed_by,
         status=ProvenTxReqStatus.NOSEND if is_held_back else ProvenTxReqStatus.UNSENT,
     )
-    if is_held_back:
-        return new
-    joined, proven_tx_id = status_beside(known)
-    move_transaction(tx, find_by_id(tx, action.transaction_id), joined, proven_tx_id=proven_tx_id)
+    row = find_by_id(tx, action.transaction_id)
+    joined, proven_tx_id = (new, None) if is_held_back else status_beside(known)
+    move_transaction(tx, row, joined, proven_tx_id=proven_tx_id)
+    announce(tx, EventKind.CREATED, row, "signed", status=joined)
     return joined
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
+from bsv_wallet_toolbox.interfaces.events import EventKind
 from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
@@ -20,6 +21,7 @@ from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.transactions import (
     TransactionRow,
+    announce,
     fail_transaction,
     fail_unsigned,
     find_by_id,
@@ -71,7 +73,18 @@ def find_or_insert_proven(tx: Transaction, proof: Proof) -> int:
     proven_tx_id = int(row[0])
     if row[2] != proof.header.hash:
         tx.execute(statements.REPLACE_PROOF, proven_tx_id=proven_tx_id, new_height=proof.header.height, **columns)
+        move_proof_epoch(tx)
+        _announce_moved(tx, proof, proven_tx_id)
     return proven_tx_id
+
+
+def _announce_moved(tx: Transaction, proof: Proof, proven_tx_id: int) -> None:
+    """Its proof was not in doubt yet: nobody had noticed that the block is another one."""
+    if tx.one(statements.IS_SUSPECT, proven_tx_id=proven_tx_id) is not None:
+        return
+    for row in transactions_of(tx, proof.txid):
+        if row.status is TransactionStatus.COMPLETED:
+            announce(tx, EventKind.REORGANISED, row, f"proven at height {proof.header.height} instead")
 
 
 def record_proof(tx: Transaction, proof: Proof) -> bool:
@@ -80,8 +93,8 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
     A failed transaction that is proven after all comes back by the same way.
     """
     proven_tx_id = find_or_insert_proven(tx, proof)
-    changed = tx.execute(statements.DELETE_SUSPECT, proven_tx_id=proven_tx_id) > 0
-    if changed:
+    in_doubt = changed = tx.execute(statements.DELETE_SUSPECT, proven_tx_id=proven_tx_id) > 0
+    if in_doubt:
         release_outputs(tx, proof.txid, HoldReason.PROOF_IN_DOUBT)
     release_outputs(tx, proof.txid, HoldReason.REFUSED)
     req = find_req(tx, proof.txid)
@@ -89,13 +102,16 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
         move_req(tx, req, ProvenTxReqStatus.COMPLETED, proven_tx_id=proven_tx_id)
         schedule(tx, req.req_id, None)
         changed = True
+    height = f"height {proof.header.height}"
     for row in transactions_of(tx, proof.txid):
+        if row.status is not TransactionStatus.COMPLETED or in_doubt:
+            announce(tx, EventKind.PROVEN, row, height, status=TransactionStatus.COMPLETED)
         if row.status is TransactionStatus.COMPLETED:
             continue
         revived = row.status is TransactionStatus.FAILED
         move_transaction(tx, row, TransactionStatus.COMPLETED, proven_tx_id=proven_tx_id)
         if revived:
-            _take_inputs_back(tx, proof, row.transaction_id, row.user_id)
+            _take_inputs_back(tx, proof, row)
         note(tx, "notifyTxOfProof", txid=proof.txid, transaction_id=row.transaction_id)
         changed = True
     if changed:
@@ -106,14 +122,15 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
     return changed
 
 
-def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_id: int) -> None:
+def _take_inputs_back(tx: Transaction, proof: Proof, row: TransactionRow) -> None:
     """A failed transaction was mined: what it spends is spent, whatever was believed before.
 
     What it made is held until somebody says that it is still there. An action of ours that lives and spends the same
     can never be mined; it ends.
     """
     now = iso(tx.now())
-    for (output_id,) in tx.rows(coin_statements.UNSPENT_OUTPUTS, transaction_id=transaction_id):
+    made = tx.rows(coin_statements.UNSPENT_OUTPUTS, transaction_id=row.transaction_id)
+    for (output_id,) in made:
         tx.execute(
             coin_statements.HOLD_COIN,
             output_id=output_id,
@@ -121,17 +138,23 @@ def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_i
             transaction_id=None,
             now=now,
         )
+    if made:
+        detail = f"outputs: {len(made)} {HoldReason.AWAITING_EVIDENCE}"
+        announce(tx, EventKind.HELD, row, detail, status=TransactionStatus.COMPLETED)
     for each in parse_transaction(proof.raw_tx).inputs:
         for output_id, owner, _, spent_by, *_ in tx.rows(
             coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
         ):
-            if owner != user_id:
+            if owner != row.user_id:
                 continue
-            if spent_by not in (None, transaction_id):
+            if spent_by not in (None, row.transaction_id):
                 _end_rival(tx, find_by_id(tx, spent_by), (each.txid, each.vout), proof.txid)
             tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
             tx.execute(
-                coin_statements.SPEND_OUTPUT_AFTER_ALL, output_id=output_id, transaction_id=transaction_id, now=now
+                coin_statements.SPEND_OUTPUT_AFTER_ALL,
+                output_id=output_id,
+                transaction_id=row.transaction_id,
+                now=now,
             )
 
 
@@ -147,7 +170,8 @@ def _end_rival(tx: Transaction, rival: TransactionRow, outpoint: tuple[str, int]
         move_req(tx, req, ProvenTxReqStatus.DOUBLE_SPEND)
         schedule(tx, req.req_id, None)
     for row in transactions_of(tx, rival.txid):
-        fail_transaction(tx, row, {outpoint: (UtxoStatus.SPENT, "headers")}, "headers")
+        spent = {outpoint: (UtxoStatus.SPENT, "headers")}
+        fail_transaction(tx, row, spent, "headers", f"{winner} spends the same and is proven")
 
 
 def doubt_block(tx: Transaction, block_hash: str) -> list[str]:
@@ -169,8 +193,13 @@ def doubt_block(tx: Transaction, block_hash: str) -> list[str]:
         )
         record_evidence(tx, EvidenceKind.ORPHANED, txid, "headers", blockHash=block_hash, height=height)
         note(tx, "reorgInvalidatedProof", txid=txid, blockHash=block_hash)
-        if find_req(tx, txid) is None:
+        bare = find_req(tx, txid) is None
+        if bare:
             hold_outputs(tx, txid, HoldReason.PROOF_IN_DOUBT)
+        for row in transactions_of(tx, txid):
+            announce(tx, EventKind.REORGANISED, row, f"block {block_hash} at height {height} was orphaned")
+            if bare:
+                announce(tx, EventKind.HELD, row, f"outputs: {HoldReason.PROOF_IN_DOUBT}")
         txids.append(txid)
     if txids:
         move_proof_epoch(tx)
@@ -257,6 +286,7 @@ def _req_of(tx: Transaction, txid: str) -> ReqRow:
 def _reopen(tx: Transaction, suspect: Suspect, rows: list[TransactionRow], status: TransactionStatus) -> None:
     for row in rows:
         move_transaction(tx, row, status)
+        announce(tx, EventKind.REORGANISED, row, "its proof is gone; it waits for another one", status=status)
     release_outputs(tx, suspect.txid, HoldReason.PROOF_IN_DOUBT)
     move_proof_epoch(tx)
 
@@ -274,6 +304,6 @@ def _end_suspect(tx: Transaction, suspect: Suspect, rows: list[TransactionRow]) 
     for (output_id,) in tx.rows(coin_statements.HELD_OF_TXID, txid=suspect.txid, reason=HoldReason.PROOF_IN_DOUBT):
         tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
     for row in rows:
-        fail_transaction(tx, row, {}, "headers")
+        fail_transaction(tx, row, {}, "headers", "its block was orphaned and it can't be mined again")
     tx.execute(statements.DELETE_SUSPECT, proven_tx_id=suspect.proven_tx_id)
     move_proof_epoch(tx)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_INTERNAL
+from bsv_wallet_toolbox.interfaces.events import EventKind, WalletEvent
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.holds import HoldReason
@@ -21,6 +22,7 @@ from bsv_wallet_toolbox.storage.users import UserScope
 __all__ = [
     "TransactionRow",
     "UtxoEvidence",
+    "announce",
     "fail_transaction",
     "fail_unsigned",
     "find_by_reference",
@@ -32,6 +34,8 @@ __all__ = [
 
 UtxoEvidence = Mapping[tuple[str, int], tuple[UtxoStatus, str]]
 """What was seen of outpoints (txid, vout) and who said so; an outpoint that is not in it was not asked about."""
+
+_LONGEST_DETAIL = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,25 @@ def transactions_of(tx: Transaction, txid: str) -> list[TransactionRow]:
     return [row for row in rows if row is not None]
 
 
+def announce(
+    tx: Transaction, kind: EventKind, row: TransactionRow, detail: str = "", *, status: TransactionStatus | None = None
+) -> None:
+    """Tell the user of a transaction what happened to it; ``status`` is what it has become since ``row`` was read."""
+    tx.announce(
+        WalletEvent(
+            kind,
+            row.user_id,
+            row.transaction_id,
+            row.reference,
+            row.txid,
+            row.status if status is None else status,
+            row.satoshis,
+            tx.now(),
+            detail[:_LONGEST_DETAIL],
+        )
+    )
+
+
 def move_transaction(
     tx: Transaction, row: TransactionRow, new: TransactionStatus, *, proven_tx_id: int | None = None
 ) -> None:
@@ -102,20 +125,23 @@ def move_transaction(
     )
 
 
-def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, source: str) -> None:
+def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, source: str, reason: str) -> None:
     """End a transaction: its outputs can't be spent, its inputs are freed where ``seen`` says they are unspent.
+
+    ``reason`` is for people.
 
     An input seen spent stays spent; one that nobody answered for is held until somebody does. Transactions that spend
     its outputs can never be mined either and end with it.
     """
-    pending = [(row.transaction_id, seen)]
+    pending = [(row.transaction_id, seen, reason)]
     while pending:
-        transaction_id, evidence = pending.pop()
+        transaction_id, evidence, why = pending.pop()
         # Read now: what spends outputs of several of these is met once for each and ends with the first.
         current = find_by_id(tx, transaction_id)
         if current.status is TransactionStatus.FAILED:
             continue
         move_transaction(tx, current, TransactionStatus.FAILED)
+        announce(tx, EventKind.FAILED, current, why, status=TransactionStatus.FAILED)
         _settle_inputs(tx, current, evidence, source)
         children = tx.rows(coin_statements.CHILDREN, transaction_id=current.transaction_id)
         tx.execute(coin_statements.OUTPUTS_UNSPENDABLE, transaction_id=current.transaction_id, now=iso(tx.now()))
@@ -127,7 +153,8 @@ def fail_transaction(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, s
                 fail_unsigned(tx, child, source)
                 continue
             _end_req_of_orphan(tx, child.txid, current.txid)
-            pending += [(each.transaction_id, {}) for each in transactions_of(tx, child.txid)]
+            lost = f"it spends {current.txid}, which failed"
+            pending += [(each.transaction_id, {}, lost) for each in transactions_of(tx, child.txid)]
 
 
 def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:
@@ -141,6 +168,7 @@ def fail_unsigned(tx: Transaction, row: TransactionRow, source: str) -> bool:
         return False
     move_transaction(tx, row, TransactionStatus.FAILED)
     tx.execute(statements.DELETE_PENDING, transaction_id=row.transaction_id)
+    announce(tx, EventKind.FAILED, row, f"never signed ({source})", status=TransactionStatus.FAILED)
     now = iso(tx.now())
     for output_id, txid, vout, _, parent_status in tx.rows(
         coin_statements.COINS_SPENT_BY, transaction_id=row.transaction_id
@@ -174,6 +202,7 @@ def _end_req_of_orphan(tx: Transaction, txid: str, parent: str | None) -> None:
 
 def _settle_inputs(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, source: str) -> None:
     now = iso(tx.now())
+    held: list[str] = []
     spent = tx.rows(coin_statements.COINS_SPENT_BY, transaction_id=row.transaction_id)
     for output_id, txid, vout, _, parent_status in spent:
         if parent_status == TransactionStatus.FAILED:
@@ -195,6 +224,10 @@ def _settle_inputs(tx: Transaction, row: TransactionRow, seen: UtxoEvidence, sou
                 transaction_id=row.transaction_id,
                 now=now,
             )
+            held.append(reason)
+    if held:
+        kept = ", ".join(f"{held.count(reason)} {reason}" for reason in sorted(set(held)))
+        announce(tx, EventKind.HELD, row, f"inputs: {kept}", status=TransactionStatus.FAILED)
 
 
 def _free(tx: Transaction, output_id: int, transaction_id: int, txid: str, vout: int, source: str) -> None:
