@@ -1,0 +1,159 @@
+"""A process that is killed at a write it makes to its wallet file, and the journal that outlives it.
+
+What a killed process leaves is what it has written: two moments between the same two writes can't be told apart by
+anybody who comes later. So all moments are reached by dying before, in the middle of, and after every write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+
+class Journal:
+    """A file of facts that only grows, as somebody beside the process would note them.
+
+    A line is one write of the operating system's, so it is there whole when the process is killed right afterwards;
+    nothing but a power cut would make a flush necessary.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(self, **fact: Any) -> None:
+        os.write(self._file, json.dumps(fact).encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+@dataclass
+class Account:
+    """What the journal tells: which calls were made, and what was answered."""
+
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Payments by idempotency key: how they are asked for."""
+    answers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The txids that were answered under each key."""
+    offered: dict[int, str | None] = field(default_factory=dict)
+    """Incoming payments that internalizeAction was called for, with the idempotency key."""
+    taken: set[int] = field(default_factory=set)
+    is_behind: bool = False
+    """The chain was reorganised and the monitor has not been through since."""
+    wrong: list[str] = field(default_factory=list)
+    """What no call may ever raise or answer."""
+    deaths: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+
+
+def read_account(path: Path) -> Account:
+    account = Account()
+    for line in path.read_text().splitlines() if path.exists() else ():
+        fact = json.loads(line)
+        match fact.pop("fact"):
+            case "asked":
+                account.asked[fact.pop("key")] = fact
+            case "answered":
+                account.answers[fact["key"]].add(fact["txid"])
+            case "offered":
+                account.offered.setdefault(fact["payment"], fact["key"])
+            case "taken":
+                account.taken.add(fact["payment"])
+            case "step":
+                account.steps.append(fact["name"])
+                account.is_behind |= fact["name"] == "reorganise"
+            case "watched":
+                account.is_behind = False
+            case "wrong":
+                account.wrong.append(fact["text"])
+            case "died":
+                account.deaths.append({**fact, "step": account.steps[-1] if account.steps else "open"})
+    return account
+
+
+class Death:
+    """Strikes at the ``number``-th change that is made to a file, counted from 1, of which ``portion`` (0 to 1) is
+    still written."""
+
+    def __init__(self, number: int, portion: float, journal: Journal) -> None:
+        self._left = number
+        self._portion = portion
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    def write(self, file: str, data: bytes, write: Callable[[bytes], None]) -> None:
+        with self._lock:
+            if not self._is_due():
+                write(data)
+                return
+            written = round(self._portion * len(data))
+            if written:
+                write(data[:written])
+            self._die(file, f"{written} of {len(data)} bytes")
+
+    def change(self, file: str, what: str) -> None:
+        with self._lock:
+            if self._is_due():
+                self._die(file, what)
+
+    def _is_due(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+    def _die(self, file: str, how: str) -> None:
+        self._journal.note(fact="died", file=file, how=how)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalDisk(apsw.VFS):
+    """The ordinary file system, whose writes to files of one ``stem`` death counts. Every file is opened through it."""
+
+    def __init__(self, stem: str, death: Death) -> None:
+        super().__init__("mortal", base="unix", makedefault=True)
+        self._stem = stem
+        self._death = death
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        kind = self._kind(name.filename() if isinstance(name, apsw.URIFilename) else name)
+        return apsw.VFSFile("unix", name, flags) if kind is None else _MortalFile(name, flags, kind, self._death)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:
+        kind = self._kind(filename)
+        if kind is not None:
+            self._death.change(kind, "removed")
+        super().xDelete(filename, syncdir)
+
+    def _kind(self, name: str | None) -> str | None:
+        base = os.path.basename(name or "")
+        return (base[len(self._stem) :] or "file") if base.startswith(self._stem) else None
+
+
+class _MortalFile(apsw.VFSFile):
+    def __init__(self, name: str | apsw.URIFilename | None, flags: list[int], kind: str, death: Death) -> None:
+        super().__init__("unix", name, flags)
+        self._kind = kind
+        self._death = death
+
+    def xLock(self, level: int) -> None:
+        try:
+            super().xLock(level)
+        except apsw.IOError as error:
+            # A read-only connection asks for the lock of writers as it closes, and SQLite lives with every refusal; but
+            # the driver remembers all of a Python file's errors except this one, and raises them.
+            raise apsw.BusyError("no lock") from error
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        self._death.write(self._kind, data, lambda part: super(_MortalFile, self).xWrite(part, offset))
+
+    def xTruncate(self, newsize: int) -> None:
+        self._death.change(self._kind, "truncated")
+        super().xTruncate(newsize)
