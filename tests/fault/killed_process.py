@@ -51,8 +51,10 @@ class Account:
     """The chain was reorganised and the monitor has not been through since."""
     wrong: list[str] = field(default_factory=list)
     """What no call may ever raise or answer."""
-    deaths: list[dict[str, Any]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    """What was begun, by all lives."""
+    deaths: list[str] = field(default_factory=list)
+    """In which step, and how, those died that were killed at a write."""
 
 
 def read_account(path: Path) -> Account:
@@ -76,7 +78,7 @@ def read_account(path: Path) -> Account:
             case "wrong":
                 account.wrong.append(fact["text"])
             case "died":
-                account.deaths.append({**fact, "step": account.steps[-1] if account.steps else "open"})
+                account.deaths.append(f"{account.steps[-1]}: {fact['file']} {fact['how']}")
     return account
 
 

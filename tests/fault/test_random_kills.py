@@ -24,6 +24,8 @@ from workload import (
     NAME,
     SATOSHIS,
     Caller,
+    create_and_die,
+    create_wallet,
     incoming_txid,
     live_and_die,
     live_until_killed,
@@ -45,6 +47,8 @@ LONGEST_LIFE = 600
 """Writes to the wallet's file; the moment of death is uniform in it."""
 LONGEST_TIME = 0.6
 """Seconds, for the lives that are ended by time."""
+WRITES_OF_CREATION = 180
+"""To the log; a little less than there are."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +69,7 @@ class Killing:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.journal = self.directory / "journal"
+        self.deaths: list[str] = []
 
     def lives(self) -> int:
         return self.random.choice([1, 1, 1, 2, 2, 3])
@@ -88,6 +93,9 @@ class Killing:
         assert self.account().wrong == []
         assert process.exitcode == -killer, f"{args} ended with {process.exitcode}"
         process.close()
+        account = self.account()
+        by_time = f"{account.steps[-1] if account.steps else 'start'}: by time"
+        self.deaths.append(account.deaths[-1] if killer is signal.SIGKILL else by_time)
 
     def account(self) -> Account:
         return read_account(self.journal)
@@ -141,7 +149,9 @@ class Killing:
         answered = {key: asked["satoshis"] for key, asked in account.asked.items() if account.answers[key]}
         paid = Counter(output.satoshis for output in world.chain.utxos_of(bytes.fromhex(NOWHERE)))
         assert paid == Counter(answered.values()), "every key that was answered pays once, and nothing else pays"
-        outgoing = rows(path, "SELECT p.rawTx FROM proven_txs p JOIN transactions t USING (txid) WHERE t.isOutgoing = 1")
+        outgoing = rows(
+            path, "SELECT p.rawTx FROM proven_txs p JOIN transactions t USING (txid) WHERE t.isOutgoing = 1"
+        )
         assert len(outgoing) == len(answered)
         assert {incoming_txid(self.directory, payment) for payment in account.taken} <= set(
             rows(path, "SELECT txid FROM transactions WHERE isOutgoing = 0")
@@ -167,7 +177,10 @@ def _fee(world: FileWorld, raw: bytes) -> int:
 
 @pytest.mark.parametrize("seed", range(KILLED))
 async def test_whatever_was_answered_outlives_a_kill_and_every_key_pays_once(
-    seed: int, prepared: Path, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
+    seed: int,
+    prepared: Path,
+    processes: multiprocessing.context.ForkServerContext,
+    tmp_path: Path,
 ) -> None:
     directory = tmp_path / "world"
     shutil.copytree(prepared, directory)
@@ -178,6 +191,27 @@ async def test_whatever_was_answered_outlives_a_kill_and_every_key_pays_once(
             killing.assert_as_left()
         await killing.come_to_rest()
     except BaseException as error:
-        account = killing.account()
-        error.add_note(f"seed {seed}, died: {account.deaths}, steps: {', '.join(account.steps[-20:])}")
+        error.add_note(f"seed {seed}, died: {killing.deaths}, steps: {', '.join(killing.account().steps[-20:])}")
         raise
+    shutil.rmtree(directory)  # a thousand of them fill a disk
+
+
+@pytest.mark.parametrize("seed", range(max(1, KILLED // 4)))
+async def test_a_creation_that_was_killed_can_be_done_again(
+    seed: int, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
+) -> None:
+    choice = random.Random(seed)
+    args = (str(tmp_path), choice.randint(1, WRITES_OF_CREATION), choice.choice([0, 1, choice.random()]))
+    process = processes.Process(target=create_and_die, args=args)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, args
+    process.close()
+    await create_wallet(tmp_path, "another creation")
+    world = FileWorld(tmp_path)
+    async with world.wallet(NAME) as wallet:
+        await world.fund(wallet, SATOSHIS, count=2)
+        world.assert_sound(NAME)
+        await wallet.create_action(payment_to(NOWHERE, 2 * SATOSHIS - 100))
+    world.assert_sound(NAME)
+    world.close()

@@ -25,14 +25,15 @@ from bsv_wallet_toolbox.errors import (
     WERR_INVALID_PARAMETER,
     WERR_REVIEW_ACTIONS,
 )
+from bsv_wallet_toolbox.keys.sources import StaticKey
 from bsv_wallet_toolbox.mockchain import Fault
-from bsv_wallet_toolbox.opening import OpenWallet
+from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
 from bsv_wallet_toolbox.seams import SeededEntropy
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import OutputSpec
 from incoming_payments import PREFIX, internalize_args, payment_entry, spend_purse
-from wallet_world import FUNDER, NOWHERE, payment_to
+from wallet_world import FUNDER, NOWHERE, key_of, payment_to
 
 NAME = "alice"
 COINS, SATOSHIS = 12, 3_000
@@ -206,6 +207,7 @@ async def live(directory: Path, name: str, journal: Journal) -> None:
     choice = random.Random(name)
     world = FileWorld(directory, f"chain {name}")
     account = read_account(directory / "journal")
+    journal.note(fact="step", name="open")
     for opening in range(OPENINGS):
         async with world.wallet(NAME, entropy=SeededEntropy(f"{name}, opening {opening}")) as wallet:
             caller = Caller(directory, wallet, journal, account)
@@ -217,6 +219,30 @@ async def live(directory: Path, name: str, journal: Journal) -> None:
                 await life.step()
             journal.note(fact="step", name="close")
         journal.note(fact="step", name="open")
+
+
+async def create_wallet(directory: Path, seed: str) -> None:
+    world = FileWorld(directory)
+    async with open_wallet(
+        world.path(NAME),
+        StaticKey(key_of(NAME)),
+        world.services,
+        create=True,
+        monitor=False,
+        clock=world.clock,
+        entropy=SeededEntropy(seed),
+    ):
+        pass
+    world.close()
+
+
+def create_and_die(directory: str, writes: int, portion: float) -> None:
+    """A creation that ends at a write to the log of the new file; it comes back only when there are not so many."""
+    journal = Journal(Path(directory) / "journal")
+    journal.note(fact="step", name="create")
+    disk = MortalDisk(f"{NAME}.sqlite-wal", Death(writes, portion, journal))
+    asyncio.run(create_wallet(Path(directory), "creation"))
+    del disk
 
 
 def live_and_die(directory: str, name: str, writes: int, portion: float) -> None:
