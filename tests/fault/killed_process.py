@@ -18,6 +18,9 @@ from typing import Any
 
 import apsw
 
+DATABASE, LOG = "database", "log"
+"""Kinds of files. Between checkpoints only the log is written."""
+
 
 class Journal:
     """A file of facts that only grows, as somebody beside the process would note them.
@@ -83,10 +86,13 @@ def read_account(path: Path) -> Account:
 
 
 class Death:
-    """Strikes at the ``number``-th change that is made to a file, counted from 1, of which ``portion`` (0 to 1) is
-    still written."""
+    """Strikes at the ``number``-th change to the files of ``kind`` (any, when it is None), counted from 1.
 
-    def __init__(self, number: int, portion: float, journal: Journal) -> None:
+    ``portion`` (0 to 1) of that write is still made.
+    """
+
+    def __init__(self, number: int, portion: float, journal: Journal, kind: str | None = None) -> None:
+        self._kind = kind
         self._left = number
         self._portion = portion
         self._journal = journal
@@ -94,7 +100,7 @@ class Death:
 
     def write(self, file: str, data: bytes, write: Callable[[bytes], None]) -> None:
         with self._lock:
-            if not self._is_due():
+            if not self._is_due(file):
                 write(data)
                 return
             written = round(self._portion * len(data))
@@ -104,12 +110,14 @@ class Death:
 
     def change(self, file: str, what: str) -> None:
         with self._lock:
-            if self._is_due():
+            if self._is_due(file):
                 self._die(file, what)
 
-    def _is_due(self) -> bool:
-        self._left -= 1
-        return self._left == 0
+    def _is_due(self, file: str) -> bool:
+        if self._kind in (None, file):
+            self._left -= 1
+            return self._left == 0
+        return False
 
     def _die(self, file: str, how: str) -> None:
         self._journal.note(fact="died", file=file, how=how)
@@ -117,11 +125,11 @@ class Death:
 
 
 class MortalDisk(apsw.VFS):
-    """The ordinary file system, whose writes to files of one ``stem`` death counts. Every file is opened through it."""
+    """The ordinary file system, whose changes to one ``database`` (a file name) and its log are counted by death."""
 
-    def __init__(self, stem: str, death: Death) -> None:
+    def __init__(self, database: str, death: Death) -> None:
         super().__init__("mortal", base="unix", makedefault=True)
-        self._stem = stem
+        self._database = database
         self._death = death
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
@@ -136,7 +144,7 @@ class MortalDisk(apsw.VFS):
 
     def _kind(self, name: str | None) -> str | None:
         base = os.path.basename(name or "")
-        return (base[len(self._stem) :] or "file") if base.startswith(self._stem) else None
+        return {self._database: DATABASE, f"{self._database}-wal": LOG}.get(base)
 
 
 class _MortalFile(apsw.VFSFile):

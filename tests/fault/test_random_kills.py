@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from fault_scenarios import MINUTE, FileWorld
-from killed_process import Account, Journal, read_account
+from killed_process import DATABASE, Account, Journal, read_account
 from recovery import assert_nothing_is_stuck
 from workload import (
     COINS,
@@ -44,7 +44,9 @@ pytestmark = pytest.mark.anyio
 
 KILLED = int(os.environ.get("BSV_WALLET_RANDOM_KILLS", "30"))
 LONGEST_LIFE = 600
-"""Writes to the wallet's file; the moment of death is uniform in it."""
+"""Writes to the wallet's file and its log; the moment of death is uniform in it."""
+LONGEST_CHECKPOINTS = 60
+"""Writes to the file alone, for one in six: it is written when the wallet is closed, and seldom."""
 LONGEST_TIME = 0.6
 """Seconds, for the lives that are ended by time."""
 WRITES_OF_CREATION = 180
@@ -79,9 +81,10 @@ class Killing:
         name, directory = f"seed {self.seed} life {number}", str(self.directory)
         longest = 1 if number == 0 else 0.3  # a later one is to die while it makes good what the first left
         if self.random.random() < 0.67:
-            writes = self.random.randint(1, int(longest * LONGEST_LIFE))
+            kind = self.random.choice([None] * 5 + [DATABASE])
+            writes = self.random.randint(1, int(longest * (LONGEST_LIFE if kind is None else LONGEST_CHECKPOINTS)))
             portion = self.random.choice([0, 1, self.random.random()])
-            self._run(live_and_die, signal.SIGKILL, (directory, name, writes, portion))
+            self._run(live_and_die, signal.SIGKILL, (directory, name, writes, portion, kind))
         else:
             seconds = 0.001 + self.random.random() * longest * LONGEST_TIME
             self._run(live_until_killed, signal.SIGALRM, (directory, name, seconds))
@@ -146,6 +149,8 @@ class Killing:
         self._assert_answers_stand(account)
         assert_nothing_is_stuck(path)
         assert rows(path, "SELECT count(*) FROM transactions WHERE status <> 'completed'") == [0]
+        again = "SELECT lockingScript FROM outputs WHERE change = 1 GROUP BY lockingScript HAVING count(*) > 1"
+        assert rows(path, again) == [], "no derivation is used twice"
         answered = {key: asked["satoshis"] for key, asked in account.asked.items() if account.answers[key]}
         paid = Counter(output.satoshis for output in world.chain.utxos_of(bytes.fromhex(NOWHERE)))
         assert paid == Counter(answered.values()), "every key that was answered pays once, and nothing else pays"

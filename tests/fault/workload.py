@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fault_scenarios import MINUTE, FileWorld
-from killed_process import Account, Death, Journal, MortalDisk, read_account
+from killed_process import LOG, Account, Death, Journal, MortalDisk, read_account
 
 from bsv_wallet_toolbox.errors import (
     WERR_INSUFFICIENT_FUNDS,
@@ -240,14 +240,19 @@ def create_and_die(directory: str, writes: int, portion: float) -> None:
     """A creation that ends at a write to the log of the new file; it comes back only when there are not so many."""
     journal = Journal(Path(directory) / "journal")
     journal.note(fact="step", name="create")
-    disk = MortalDisk(f"{NAME}.sqlite-wal", Death(writes, portion, journal))
+    disk = MortalDisk(f"{NAME}.sqlite", Death(writes, portion, journal, LOG))
     asyncio.run(create_wallet(Path(directory), "creation"))
     del disk
 
 
-def live_and_die(directory: str, name: str, writes: int, portion: float) -> None:
-    """A life that ends at a write to the wallet's file; see ``Death``."""
-    _live(Path(directory), name, writes, portion)
+def live_and_die(directory: str, name: str, writes: int, portion: float, kind: str | None) -> None:
+    """A life that ends at a write to the wallet's file or its log; see ``Death``."""
+    path = Path(directory)
+    journal = Journal(path / "journal")
+    # SQLite uses the disk for as long as it is held here.
+    disk = MortalDisk(f"{NAME}.sqlite", Death(writes, portion, journal, kind))
+    _live(path, name, journal)
+    del disk
 
 
 def live_until_killed(directory: str, name: str, seconds: float) -> None:
@@ -255,17 +260,13 @@ def live_until_killed(directory: str, name: str, seconds: float) -> None:
     # Nobody handles the signal, so the system ends the process as it does for SIGKILL.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    _live(Path(directory), name)
+    path = Path(directory)
+    _live(path, name, Journal(path / "journal"))
 
 
-def _live(directory: Path, name: str, writes: int | None = None, portion: float = 0) -> None:
-    journal = Journal(directory / "journal")
-    # SQLite uses the disk for as long as it is held here.
-    disk = None if writes is None else MortalDisk(f"{NAME}.sqlite", Death(writes, portion, journal))
+def _live(directory: Path, name: str, journal: Journal) -> None:
     try:
         asyncio.run(live(directory, name, journal))
     except BaseException as error:
         journal.note(fact="wrong", text=repr(error))
         raise
-    finally:
-        del disk
