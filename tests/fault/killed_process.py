@@ -1,7 +1,8 @@
 """A process that is killed at a write it makes to its wallet file, and the journal that outlives it.
 
-What a killed process leaves is what it has written: two moments between the same two writes can't be told apart by
-anybody who comes later. So all moments are reached by dying before, in the middle of, and after every write.
+What a killed process leaves is what it has written and sent: two moments between the same two writes can't be told
+apart by anybody who comes later. So all moments are reached by dying before, in the middle of, and after every write,
+and at the boundaries that stand around everything sent.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Any
 
 import apsw
 
-DATABASE, LOG = "database", "log"
-"""Kinds of files. Between checkpoints only the log is written."""
+DATABASE, LOG, BOUNDARY = "database", "log", "boundary"
+"""Where death may strike: at a change to a file (between checkpoints only the log is written), or at a failpoint."""
 
 
 class Journal:
@@ -81,46 +82,46 @@ def read_account(path: Path) -> Account:
             case "wrong":
                 account.wrong.append(fact["text"])
             case "died":
-                account.deaths.append(f"{account.steps[-1]}: {fact['file']} {fact['how']}")
+                account.deaths.append(f"{account.steps[-1]}: {fact['kind']} {fact['how']}")
     return account
 
 
 class Death:
-    """Strikes at the ``number``-th change to the files of ``kind`` (any, when it is None), counted from 1.
+    """Strikes when one of ``kinds`` comes for the ``number``-th time, counted from 1.
 
     ``portion`` (0 to 1) of that write is still made.
     """
 
-    def __init__(self, number: int, portion: float, journal: Journal, kind: str | None = None) -> None:
-        self._kind = kind
+    def __init__(self, number: int, portion: float, journal: Journal, *kinds: str) -> None:
+        self._kinds = kinds
         self._left = number
         self._portion = portion
         self._journal = journal
         self._lock = threading.Lock()
 
-    def write(self, file: str, data: bytes, write: Callable[[bytes], None]) -> None:
+    def write(self, kind: str, data: bytes, write: Callable[[bytes], None]) -> None:
         with self._lock:
-            if not self._is_due(file):
+            if not self._is_due(kind):
                 write(data)
                 return
             written = round(self._portion * len(data))
             if written:
                 write(data[:written])
-            self._die(file, f"{written} of {len(data)} bytes")
+            self._die(kind, f"{written} of {len(data)} bytes")
 
-    def change(self, file: str, what: str) -> None:
+    def pass_by(self, kind: str, what: str) -> None:
         with self._lock:
-            if self._is_due(file):
-                self._die(file, what)
+            if self._is_due(kind):
+                self._die(kind, what)
 
-    def _is_due(self, file: str) -> bool:
-        if self._kind in (None, file):
+    def _is_due(self, kind: str) -> bool:
+        if kind in self._kinds:
             self._left -= 1
             return self._left == 0
         return False
 
-    def _die(self, file: str, how: str) -> None:
-        self._journal.note(fact="died", file=file, how=how)
+    def _die(self, kind: str, how: str) -> None:
+        self._journal.note(fact="died", kind=kind, how=how)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -139,7 +140,7 @@ class MortalDisk(apsw.VFS):
     def xDelete(self, filename: str, syncdir: bool) -> None:
         kind = self._kind(filename)
         if kind is not None:
-            self._death.change(kind, "removed")
+            self._death.pass_by(kind, "removed")
         super().xDelete(filename, syncdir)
 
     def _kind(self, name: str | None) -> str | None:
@@ -165,5 +166,5 @@ class _MortalFile(apsw.VFSFile):
         self._death.write(self._kind, data, lambda part: super(_MortalFile, self).xWrite(part, offset))
 
     def xTruncate(self, newsize: int) -> None:
-        self._death.change(self._kind, "truncated")
+        self._death.pass_by(self._kind, "truncated")
         super().xTruncate(newsize)

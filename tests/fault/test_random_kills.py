@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from fault_scenarios import MINUTE, FileWorld
-from killed_process import DATABASE, Account, Journal, read_account
+from killed_process import BOUNDARY, DATABASE, LOG, Account, Journal, read_account
 from recovery import assert_nothing_is_stuck
 from workload import (
     COINS,
@@ -43,10 +43,9 @@ from wallet_world import NOWHERE, payment_to
 pytestmark = pytest.mark.anyio
 
 KILLED = int(os.environ.get("BSV_WALLET_RANDOM_KILLS", "30"))
-LONGEST_LIFE = 600
-"""Writes to the wallet's file and its log; the moment of death is uniform in it."""
-LONGEST_CHECKPOINTS = 60
-"""Writes to the file alone, for one in six: it is written when the wallet is closed, and seldom."""
+MOMENTS = [((DATABASE, LOG), 600), ((DATABASE, LOG), 600), ((DATABASE,), 60), ((BOUNDARY,), 150)]
+"""What is counted until death comes, and the highest count; the moment is uniform in it. The file itself has a turn of
+its own because it is only written when the wallet is closed."""
 LONGEST_TIME = 0.6
 """Seconds, for the lives that are ended by time."""
 WRITES_OF_CREATION = 180
@@ -77,14 +76,14 @@ class Killing:
         return self.random.choice([1, 1, 1, 2, 2, 3])
 
     def live(self, number: int) -> None:
-        """A process that is killed: two times in three at a write, otherwise by time."""
+        """A process that is killed: two times in three at something counted, otherwise by time."""
         name, directory = f"seed {self.seed} life {number}", str(self.directory)
         longest = 1 if number == 0 else 0.3  # a later one is to die while it makes good what the first left
         if self.random.random() < 0.67:
-            kind = self.random.choice([None] * 5 + [DATABASE])
-            writes = self.random.randint(1, int(longest * (LONGEST_LIFE if kind is None else LONGEST_CHECKPOINTS)))
+            kinds, most = self.random.choice(MOMENTS)
+            at = self.random.randint(1, int(longest * most))
             portion = self.random.choice([0, 1, self.random.random()])
-            self._run(live_and_die, signal.SIGKILL, (directory, name, writes, portion, kind))
+            self._run(live_and_die, signal.SIGKILL, (directory, name, at, portion, *kinds))
         else:
             seconds = 0.001 + self.random.random() * longest * LONGEST_TIME
             self._run(live_until_killed, signal.SIGALRM, (directory, name, seconds))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fault_scenarios import MINUTE, FileWorld
-from killed_process import LOG, Account, Death, Journal, MortalDisk, read_account
+from killed_process import BOUNDARY, LOG, Account, Death, Journal, MortalDisk, read_account
 
 from bsv_wallet_toolbox.errors import (
     WERR_INSUFFICIENT_FUNDS,
@@ -28,7 +28,7 @@ from bsv_wallet_toolbox.errors import (
 from bsv_wallet_toolbox.keys.sources import StaticKey
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
-from bsv_wallet_toolbox.seams import SeededEntropy
+from bsv_wallet_toolbox.seams import SeededEntropy, failpoints_armed
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import OutputSpec
@@ -245,13 +245,15 @@ def create_and_die(directory: str, writes: int, portion: float) -> None:
     del disk
 
 
-def live_and_die(directory: str, name: str, writes: int, portion: float, kind: str | None) -> None:
-    """A life that ends at a write to the wallet's file or its log; see ``Death``."""
+def live_and_die(directory: str, name: str, number: int, portion: float, *kinds: str) -> None:
+    """A life that ends at a write to the wallet's file or log, or at a durable boundary; see ``Death``."""
     path = Path(directory)
     journal = Journal(path / "journal")
+    death = Death(number, portion, journal, *kinds)
     # SQLite uses the disk for as long as it is held here.
-    disk = MortalDisk(f"{NAME}.sqlite", Death(writes, portion, journal, kind))
-    _live(path, name, journal)
+    disk = MortalDisk(f"{NAME}.sqlite", death)
+    with failpoints_armed(lambda point: death.pass_by(BOUNDARY, point)):
+        _live(path, name, journal)
     del disk
 
 
