@@ -10,6 +10,7 @@ WORKERS ?= auto
 help:
 	@echo "make demo         two wallets pay each other on a mock chain and survive a reorg"
 	@echo "make test         all tests (external vectors: BSV_WALLET_TEST_DATA=DIR)"
+	@echo "make test-faults  the long fault programme: 1000 random kills, many more seeds of everything random"
 	@echo "make check        lint, format, types, layering"
 	@echo "make bench        createAction and internalizeAction timings (beside the npm toolbox when node is present)"
 	@echo "make lock         renew requirements/*.lock (needs uv)"
@@ -33,6 +34,10 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) tests
+
+test-faults: $(VENV)/.dev
+	BSV_WALLET_RANDOM_KILLS=1000 BSV_WALLET_FAULT_RUNS=20 BSV_WALLET_STATE_RUNS=10000 \
+		$(BIN)/python -m pytest -n $(WORKERS) --timeout=0 tests/fault tests/property
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -101,7 +101,7 @@ async def test_an_operation_that_fails_announces_nothing_and_its_neighbours_do(n
     assert results == [None, lost, None]
     with pytest.raises(ValueError, match="changed its mind"):
         await notes.engine.write(announcing("d", then=lost))
-    assert [detail for commit in heard.commits for detail in commit] == ["a 1", "c 1"]
+    assert [detail for commit in heard.commits for detail in commit] == ["a 2", "c 1"]
 
 
 async def test_a_lost_commit_announces_nothing_and_the_run_that_counts_announces_once(

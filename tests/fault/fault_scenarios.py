@@ -31,7 +31,8 @@ COINS, SATOSHIS = 6, 2_000
 class FileWorld(World):
     """A world whose chain and clock outlive the process: both stand in files beside the wallet's."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, chain_seed: str = "chain") -> None:
+        """``chain_seed``: another one for every process that mines, or two blocks may be the same."""
         super().__init__(directory)
         stored = directory / "clock"
         if stored.exists():
@@ -39,7 +40,7 @@ class FileWorld(World):
         self.chain = MockChain(
             SqliteStore(directory / "chain.sqlite"),
             clock=self.clock,
-            entropy=SeededEntropy("chain"),
+            entropy=SeededEntropy(chain_seed),
             deterministic=True,
             premine=not (directory / "chain.sqlite").exists(),
         )
@@ -47,7 +48,9 @@ class FileWorld(World):
 
     def pass_time(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
-        (self.directory / "clock").write_text(str(self.clock.now()))
+        written = self.directory / "clock.new"
+        written.write_text(str(self.clock.now()))
+        written.replace(self.directory / "clock")  # whole or not at all: the process may be killed between
 
     def close(self) -> None:
         self.chain.close()

@@ -1,9 +1,9 @@
 """The SQLite engine: one thread owns the writer and shares its commits among the writes that wait; readers run beside.
 
-A write is queued; the thread drains the queue into one transaction (a savepoint per operation) and answers after its
-COMMIT, so that a hundred callers pay for a few disk flushes. An operation that raises is undone alone. When the COMMIT
-fails, or an error ended the transaction (SQLite rolls everything back when the disk is full), nothing of the group
-counts and each of its operations runs again by itself, so that only the guilty one fails.
+A write is queued; the thread drains the queue into one transaction and answers after its COMMIT, so that a hundred
+callers pay for a few disk flushes. When an operation raises after it has written something, when the COMMIT fails or an
+error ended the transaction (SQLite rolls everything back when the disk is full), nothing of the group counts and each
+of its operations runs again by itself, so that only the guilty one fails (ADR-0011).
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class _Outcome:
     error: BaseException | None = None
     statements: int = 0
     announced: Sequence[WalletEvent] = ()
+    must_be_undone: bool = False
+    """It failed after it had written something."""
 
 
 class SqliteEngine:
@@ -286,44 +288,25 @@ class SqliteEngine:
                 self._writer.run("BEGIN IMMEDIATE")
             except DatabaseError as error:
                 return [_Outcome(first, error=error)], False
-            outcomes = [self._apply_first(first)]
-            if outcomes[0].error is not None and self._writer.in_transaction:
-                self._roll_back()
-                return outcomes, True
-            while self._writer.in_transaction:
-                job = next(more, None)
-                if job is None:
-                    return self._commit(outcomes)
+            outcomes: list[_Outcome] = []
+            job: _Job | None = first
+            while job is not None:
                 outcomes.append(self._apply(job))
-            return outcomes, False
-
-    def _apply_first(self, job: _Job) -> _Outcome:
-        """Needs no savepoint: there is nothing before it in the transaction that an error must leave."""
-        tx = self._writer.operation(self._clock.now, read_only=False)
-        try:
-            result = tx.perform(job.operation)
-            return _Outcome(job, result=result, statements=tx.statements, announced=tx.announced)
-        except BaseException as error:  # noqa: BLE001 whatever an operation raises is its caller's
-            return _Outcome(job, error=error, statements=tx.statements)
+                if not self._writer.in_transaction:
+                    return outcomes, False
+                if outcomes[-1].must_be_undone or outcomes[0].error is not None:
+                    self._roll_back()
+                    return outcomes, len(outcomes) == 1
+                job = next(more, None)
+            return self._commit(outcomes)
 
     def _apply(self, job: _Job) -> _Outcome:
         tx = self._writer.operation(self._clock.now, read_only=False)
         try:
-            self._writer.run("SAVEPOINT operation")
             result = tx.perform(job.operation)
-            self._writer.run("RELEASE operation")
             return _Outcome(job, result=result, statements=tx.statements, announced=tx.announced)
         except BaseException as error:  # noqa: BLE001 whatever an operation raises is its caller's
-            self._undo()
-            return _Outcome(job, error=error, statements=tx.statements)
-
-    def _undo(self) -> None:
-        try:
-            if self._writer.in_transaction:
-                self._writer.run("ROLLBACK TO operation")
-                self._writer.run("RELEASE operation")
-        except DatabaseError:
-            self._roll_back()
+            return _Outcome(job, error=error, statements=tx.statements, must_be_undone=tx.has_written)
 
     def _roll_back(self) -> None:
         try:

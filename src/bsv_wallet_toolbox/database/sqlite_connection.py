@@ -221,7 +221,17 @@ class _Waiting:
 class SqliteTransaction:
     """See ``transaction.Transaction``."""
 
-    __slots__ = ("_announced", "_clock", "_connection", "_cursor", "_ended", "_now", "_read_only", "_statements")
+    __slots__ = (
+        "_announced",
+        "_clock",
+        "_connection",
+        "_cursor",
+        "_ended",
+        "_has_written",
+        "_now",
+        "_read_only",
+        "_statements",
+    )
 
     def __init__(
         self, connection: apsw.Connection, cursor: apsw.Cursor, clock: Callable[[], int], read_only: bool
@@ -232,6 +242,7 @@ class SqliteTransaction:
         self._now: int | None = None
         self._read_only = read_only
         self._statements = 0
+        self._has_written = False
         self._announced: list[WalletEvent] = []
         self._ended: Exception | None = None
 
@@ -242,6 +253,11 @@ class SqliteTransaction:
     @property
     def statements(self) -> int:
         return self._statements
+
+    @property
+    def has_written(self) -> bool:
+        """Whether a statement ran that may have changed something."""
+        return self._has_written
 
     @property
     def announced(self) -> Sequence[WalletEvent]:
@@ -269,6 +285,7 @@ class SqliteTransaction:
     def execute(self, statement: Statement, /, **parameters: Any) -> int:
         connection = self._connection
         before = connection.total_changes()
+        self._has_written = True
         self._start(statement, parameters)
         return connection.changes() if connection.total_changes() != before else 0
 
@@ -296,6 +313,7 @@ class SqliteTransaction:
         size = min(_ROWS_PER_INSERT, (_MAX_PARAMETERS - len(template.tail_names)) // max(1, len(template.row_names)))
         pending = iter(rows)
         inserted = 0
+        self._has_written = True
         while batch := [compiled.bound(dict(row)) for row in islice(pending, size)]:
             before = self._connection.total_changes()
             try:

@@ -36,7 +36,7 @@ class Transaction(Protocol):
 
     @property
     def statements(self) -> int:
-        """Statements executed so far; what the engine adds (BEGIN, SAVEPOINT, RELEASE, COMMIT) does not count."""
+        """Statements executed so far; what the engine adds (BEGIN, COMMIT) does not count."""
 
     def now(self) -> int:
         """Milliseconds since 1970 UTC, the same for the whole operation, read when it got the write lock."""

@@ -128,7 +128,7 @@ def abort_held_back(tx: Transaction, row: TransactionRow, seen: UtxoEvidence) ->
         return False
     note(tx, "abortAction", txid=current.txid, transaction_id=current.transaction_id, reference=current.reference)
     record_evidence(tx, EvidenceKind.NOT_SENT, current.txid, _SOURCE)
-    fail_transaction(tx, current, {**seen, **_never_created(tx, current)}, _SOURCE)
+    fail_transaction(tx, current, {**seen, **_never_created(tx, current)}, _SOURCE, "aborted")
     req = find_req(tx, current.txid)
     others = [each for each in transactions_of(tx, current.txid) if each.status in _LIVING]
     if req is not None and req.status is ProvenTxReqStatus.NOSEND and not others:
