@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from listing_world import LOCK, LONG_LOCK, Out, World, new_world, sql
 
-from bsv_wallet_toolbox.brc100.originator import BALANCE_ID, INVALID_CHANGE_ID, SET_CHANGE_PARAMS_ID
+from bsv_wallet_toolbox.brc100.originator import BALANCE_ID
 from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
-from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT, TransactionStatus
 from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.listing.balance import balance_of_basket
@@ -290,13 +289,6 @@ def test_the_wallet_balance_counts_true_change_only(five: World) -> None:
     for args in ({"basket": BALANCE_ID}, {"basket": "balance default"}, {"basket": "default", "tags": [BALANCE_ID]}):
         assert five.list_outputs(**args).total == 1300
     assert five.list_outputs(basket="default").total == 6
-
-
-@pytest.mark.parametrize("basket", [INVALID_CHANGE_ID, SET_CHANGE_PARAMS_ID])
-def test_baskets_that_stand_for_maintenance_are_refused(world: World, basket: str) -> None:
-    with pytest.raises(WERR_INVALID_PARAMETER) as refused:
-        world.list_outputs(basket=basket)
-    assert refused.value.parameter == "basket"
 
 
 def test_the_conformance_vectors_of_an_empty_wallet(world: World, test_data: Path) -> None:
