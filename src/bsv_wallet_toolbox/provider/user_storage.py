@@ -33,6 +33,7 @@ from bsv_wallet_toolbox.interfaces.storage import (
     SignAction,
 )
 from bsv_wallet_toolbox.provider.aborting import Aborting
+from bsv_wallet_toolbox.provider.action_review import list_and_change
 from bsv_wallet_toolbox.provider.action_work import ActionWork, DrawSource
 from bsv_wallet_toolbox.provider.change_review import review_change, store_change_parameters
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
@@ -46,7 +47,6 @@ from bsv_wallet_toolbox.storage.baskets import relinquish_output
 from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.holds import is_refused
 from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
-from bsv_wallet_toolbox.storage.listing.list_actions import list_actions
 from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
 from bsv_wallet_toolbox.storage.requests import Replay, find_replay, record_request, request_key
 from bsv_wallet_toolbox.storage.transactions import find_by_id, find_by_txid
@@ -215,7 +215,8 @@ class UserStorage:
         return await self._store.engine.read(lambda tx: list_outputs(tx, self._scope, args, self._store.cache))
 
     async def list_actions(self, args: ValidListActions) -> ResultPage:
-        return await self._store.engine.read(lambda tx: list_actions(tx, self._scope, args))
+        """A page of actions, and what its labels ask to be done to them."""
+        return await list_and_change(self._store, self._scope, args)
 
     async def balance(self) -> int:
         """Satoshis of all change that is not spent (BRC-112: the sum of basket ``default``)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
-from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.ancestry import move_proof_epoch
 from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, release_outputs
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
@@ -37,6 +37,7 @@ __all__ = [
     "find_or_insert_proven",
     "record_proof",
     "reopen_suspect",
+    "take_inputs_back",
 ]
 
 
@@ -92,10 +93,10 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
     for row in transactions_of(tx, proof.txid):
         if row.status is TransactionStatus.COMPLETED:
             continue
-        revived = row.status is TransactionStatus.FAILED
+        revived = row.status in ENDED
         move_transaction(tx, row, TransactionStatus.COMPLETED, proven_tx_id=proven_tx_id)
         if revived:
-            _take_inputs_back(tx, proof, row.transaction_id, row.user_id)
+            take_inputs_back(tx, row, proof.raw_tx, "headers")
         note(tx, "notifyTxOfProof", txid=proof.txid, transaction_id=row.transaction_id)
         changed = True
     if changed:
@@ -106,14 +107,15 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
     return changed
 
 
-def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_id: int) -> None:
-    """A failed transaction was mined: what it spends is spent, whatever was believed before.
+def take_inputs_back(tx: Transaction, row: TransactionRow, raw_tx: bytes, source: str) -> None:
+    """A failed transaction is back, says ``source``: what it spends is spent, whatever was believed before.
 
     What it made is held until somebody says that it is still there. An action of ours that lives and spends the same
     can never be mined; it ends.
     """
     now = iso(tx.now())
-    for (output_id,) in tx.rows(coin_statements.UNSPENT_OUTPUTS, transaction_id=transaction_id):
+    txid = parse_transaction(raw_tx).txid
+    for (output_id,) in tx.rows(coin_statements.UNSPENT_OUTPUTS, transaction_id=row.transaction_id):
         tx.execute(
             coin_statements.HOLD_COIN,
             output_id=output_id,
@@ -121,33 +123,36 @@ def _take_inputs_back(tx: Transaction, proof: Proof, transaction_id: int, user_i
             transaction_id=None,
             now=now,
         )
-    for each in parse_transaction(proof.raw_tx).inputs:
+    for each in parse_transaction(raw_tx).inputs:
         for output_id, owner, _, spent_by, *_ in tx.rows(
             coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
         ):
-            if owner != user_id:
+            if owner != row.user_id:
                 continue
-            if spent_by not in (None, transaction_id):
-                _end_rival(tx, find_by_id(tx, spent_by), (each.txid, each.vout), proof.txid)
+            if spent_by not in (None, row.transaction_id):
+                _end_rival(tx, find_by_id(tx, spent_by), (each.txid, each.vout), txid, source)
             tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
             tx.execute(
-                coin_statements.SPEND_OUTPUT_AFTER_ALL, output_id=output_id, transaction_id=transaction_id, now=now
+                coin_statements.SPEND_OUTPUT_AFTER_ALL,
+                output_id=output_id,
+                transaction_id=row.transaction_id,
+                now=now,
             )
 
 
-def _end_rival(tx: Transaction, rival: TransactionRow, outpoint: tuple[str, int], winner: str) -> None:
+def _end_rival(tx: Transaction, rival: TransactionRow, outpoint: tuple[str, int], winner: str, source: str) -> None:
     if rival.status is TransactionStatus.FAILED:
         return
     if rival.txid is None:
-        fail_unsigned(tx, rival, "headers")
+        fail_unsigned(tx, rival, source)
         return
-    record_evidence(tx, EvidenceKind.DOUBLE_SPENT, rival.txid, "headers", competingTxs=[winner])
+    record_evidence(tx, EvidenceKind.DOUBLE_SPENT, rival.txid, source, competingTxs=[winner])
     req = find_req(tx, rival.txid)
     if req is not None:
         move_req(tx, req, ProvenTxReqStatus.DOUBLE_SPEND)
         schedule(tx, req.req_id, None)
     for row in transactions_of(tx, rival.txid):
-        fail_transaction(tx, row, {outpoint: (UtxoStatus.SPENT, "headers")}, "headers")
+        fail_transaction(tx, row, {outpoint: (UtxoStatus.SPENT, source)}, source)
 
 
 def doubt_block(tx: Transaction, block_hash: str) -> list[str]:

@@ -187,7 +187,7 @@ class ActionStatements:
     """One way to select actions. Parameters: user_id, statuses, and name_ids (name_id), name_count where labels select.
 
     The pages (count, skip) answer transactionId, txid, satoshis, status, isOutgoing, description, version, lockTime,
-    created_at. The variants ``in_time`` also take created_from and created_before.
+    created_at, reference. The variants ``in_time`` also take created_from and created_before.
     """
 
     page: Statement
@@ -206,6 +206,7 @@ _ACTION = (
     _t.c.version,
     _t.c.lockTime,
     _t.c.created_at,
+    _t.c.reference,
 )
 _IN_TIME = and_(_t.c.created_at >= bindparam("created_from"), _t.c.created_at < bindparam("created_before"))
 
