@@ -17,6 +17,7 @@ from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
 from bsv_wallet_toolbox.mockchain import Fault, MockServices
 from bsv_wallet_toolbox.opening import OpenWallet
+from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs
 from incoming_payments import insertion_entry, internalize_args, mined_payment
 from wallet_file import rows
 from wallet_world import FUNDER, NOWHERE, World, payment_to
@@ -249,6 +250,20 @@ async def test_a_coin_that_is_spent_while_the_network_is_asked_is_not_released(w
         assert rows(path, "SELECT count(*) FROM bwt_evidence WHERE kind = 'spent'") == [0]
         assert rows(path, "SELECT spendable FROM outputs WHERE outputId = 1 AND spentBy IS NOT NULL") == [0]
         assert examine(path).is_healthy
+
+
+async def test_a_coin_that_is_held_while_the_network_is_asked_stays_held_for_its_own_reason(world: World) -> None:
+    await lose_one_of_two(world)
+    world.services = asked = Asked(world)
+    async with world.wallet("alice") as alice:
+        [txid] = rows(world.path("alice"), "SELECT txid FROM outputs WHERE outputId = 1")
+
+        async def doubt() -> None:
+            await alice.provider.engine.write(lambda tx: hold_outputs(tx, txid, HoldReason.PROOF_IN_DOUBT))
+
+        asked.meanwhile = doubt
+        await found(alice, "release")
+        assert rows(world.path("alice"), HOLDS) == [(1, "proofInDoubt", None)]
 
 
 async def test_the_coins_of_another_user_are_neither_asked_about_nor_released(world: World) -> None:

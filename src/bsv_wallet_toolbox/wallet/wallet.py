@@ -228,12 +228,18 @@ class Wallet:
         return {"relinquished": True}
 
     async def list_outputs(self, args: ListOutputsArgs, originator: str | None = None) -> ListOutputsResult:
-        """Outputs of a basket that can be spent (BRC-100 listOutputs). ``totalOutputs`` is exact on every page."""
+        """Outputs of a basket that can be spent (BRC-100 listOutputs). ``totalOutputs`` is exact on every page.
+
+        The owner may also set change parameters and release lost coins: docs/reference/reserved-names.md.
+        """
         valid = validate_list_outputs(args, validate_originator(originator))
         return cast(ListOutputsResult, (await self._storage.list_outputs(valid)).to_result())
 
     async def list_actions(self, args: ListActionsArgs, originator: str | None = None) -> ListActionsResult:
-        """Actions with the given labels, oldest first (BRC-100 listActions)."""
+        """Actions with the given labels, oldest first (BRC-100 listActions).
+
+        The owner may also abort and unfail what is listed: docs/reference/reserved-names.md.
+        """
         valid = validate_list_actions(args, validate_originator(originator))
         return cast(ListActionsResult, (await self._storage.list_actions(valid)).to_result())
 
