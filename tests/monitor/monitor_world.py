@@ -89,14 +89,6 @@ async def raw_of(wallet: OpenWallet, txid: str) -> bytes:
     return raw_tx
 
 
-async def hold_back(wallet: OpenWallet, txid: str) -> None:
-    """Make an action that waits to be sent one that was made with ``noSend``."""
-    await change(wallet, f"UPDATE transactions SET status = 'nosend' WHERE txid = '{txid}'")
-    await change(wallet, f"UPDATE proven_tx_reqs SET status = 'nosend' WHERE txid = '{txid}'")
-    of = f"SELECT provenTxReqId FROM proven_tx_reqs WHERE txid = '{txid}'"
-    assert await change(wallet, f"DELETE FROM bwt_jobs WHERE provenTxReqId IN ({of})") == 1
-
-
 async def query(wallet: OpenWallet, sql: str) -> list[tuple[Any, ...]]:
     return await wallet.provider.engine.read(lambda tx: tx.rows(Statement(text(sql), "test")))
 

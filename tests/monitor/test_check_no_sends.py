@@ -11,7 +11,6 @@ from monitor_world import (
     MonitorWorld,
     change,
     events,
-    hold_back,
     raw_of,
     status_of,
 )
@@ -19,6 +18,7 @@ from monitor_world import (
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.opening import OpenWallet
+from wallet_world import NOWHERE, payment_to
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +28,11 @@ HELD_BACK = (TransactionStatus.NOSEND, ProvenTxReqStatus.NOSEND)
 async def held_back(world: MonitorWorld, wallet: OpenWallet) -> tuple[str, bytes]:
     """(txid, bytes) of an action that spends the wallet's only coin and was not sent."""
     await world.fund(wallet, 10_000)
-    txid = await world.pay_nowhere(wallet, 4_000)
-    await hold_back(wallet, txid)
+    created = await wallet.create_action(
+        {**payment_to(NOWHERE, 4_000), "options": {"noSend": True, "acceptDelayedBroadcast": False}}
+    )
+    txid: str = created["txid"]
+    assert await status_of(wallet, txid) == HELD_BACK
     return txid, await raw_of(wallet, txid)
 
 

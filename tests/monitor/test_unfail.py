@@ -8,7 +8,7 @@ import pytest
 from monitor_world import COMPLETED, TEN_MINUTES, UNPROVEN, MonitorWorld, change, query, raw_of, status_of
 
 from bsv_wallet_toolbox.brc100.actions import validate_list_actions
-from bsv_wallet_toolbox.brc100.originator import FAILED_ACTIONS_ID
+from bsv_wallet_toolbox.brc100.originator import FAILED_ACTIONS_ID, NO_SEND_ACTIONS_ID
 from bsv_wallet_toolbox.doctor import examine
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
@@ -19,7 +19,7 @@ from bsv_wallet_toolbox.monitor.trigger import Trigger
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.provider.network_work import NetworkWork
 from bsv_wallet_toolbox.storage.reqs import ReqRow, status_beside
-from wallet_world import FUNDER
+from wallet_world import FUNDER, NOWHERE, payment_to
 
 pytestmark = pytest.mark.anyio
 
@@ -170,3 +170,22 @@ async def test_nothing_is_built_on_a_transaction_that_is_asked_about() -> None:
     with pytest.raises(WERR_INVALID_PARAMETER) as refused:
         status_beside(req)
     assert refused.value.parameter == "tx"
+
+
+async def test_an_action_that_was_given_up_and_sent_by_its_receiver_all_the_same_comes_back(
+    world: MonitorWorld,
+) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 10_000)
+        created = await alice.create_action({**payment_to(NOWHERE, 4_000), "options": {"noSend": True}})
+        txid = created["txid"]
+        raw_tx = await raw_of(alice, txid)
+        await alice.list_actions({"labels": [NO_SEND_ACTIONS_ID, "abort"]})
+        assert await status_of(alice, txid) == LOST
+        assert await alice.balance() == 10_000
+        world.chain.accept(raw_tx)
+        assert await unfail(alice) == [(txid, "failed")]
+        await world.idle(alice)
+        assert await status_of(alice, txid) == UNPROVEN
+        assert 5_990 < await alice.balance() < 6_000
+    world.assert_sound("alice")

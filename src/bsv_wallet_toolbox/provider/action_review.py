@@ -27,24 +27,18 @@ __all__ = ["AbortAction", "list_and_change"]
 AbortAction = Callable[[ValidAbortAction], Awaitable[object]]
 
 
-async def list_and_change(
-    store: Store, scope: UserScope, args: ValidListActions, abort: AbortAction | None = None
-) -> ActionPage:
+async def list_and_change(store: Store, scope: UserScope, args: ValidListActions, abort: AbortAction) -> ActionPage:
     """A page of actions; what its labels ask for is done to the actions of the page, and to no others.
 
     ``abort``: those not sent are aborted, newest first, since a newer one may spend what an older one made. One that
     can't be aborted is shown with the status it has. ``unfail``: the network is asked about the failed ones at once, by
     the monitor; they are shown as failed, which they are until it answers.
-
-    WERR_INVALID_PARAMETER when actions are to be aborted and ``abort`` is None.
     """
     changes = changes_asked_for(args.labels)
-    if ActionChange.ABORT in changes and abort is None:
-        raise WERR_INVALID_PARAMETER("labels", "without 'abort', which is not available in this version.")
     page = await store.engine.read(lambda tx: list_actions(tx, scope, args))
     if ActionChange.UNFAIL in changes:
         await _unfail(store, scope, page)
-    if ActionChange.ABORT in changes and abort is not None:
+    if ActionChange.ABORT in changes:
         return await _abort(store, scope, page, abort)
     return page
 

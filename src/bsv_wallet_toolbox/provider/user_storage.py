@@ -216,7 +216,7 @@ class UserStorage:
 
     async def list_actions(self, args: ValidListActions) -> ResultPage:
         """A page of actions, and what its labels ask to be done to them."""
-        return await list_and_change(self._store, self._scope, args)
+        return await list_and_change(self._store, self._scope, args, self.abort_action)
 
     async def balance(self) -> int:
         """Satoshis of all change that is not spent (BRC-112: the sum of basket ``default``)."""

@@ -17,8 +17,7 @@ _baskets = metadata.tables["output_baskets"]
 FIND_OUTPUT = Statement(
     select(_o.c.outputId, _o.c.basketId)
     .select_from(OUTPUTS_BY_TXID)
-    .where(OF_TXID, _o.c.vout == bindparam("vout"), unindexed(_o.c.userId) == bindparam("user_id"))
-    .order_by(_o.c.outputId),
+    .where(OF_TXID, _o.c.vout == bindparam("vout"), unindexed(_o.c.userId) == bindparam("user_id")),
     "find output of a user",
 )
 
@@ -30,7 +29,7 @@ RELINQUISH = Statement(
 )
 
 BASKETS_OF_USER = Statement(
-    select(_baskets.c.basketId).where(_baskets.c.userId == bindparam("user_id")).order_by(_baskets.c.basketId),
+    select(_baskets.c.basketId).where(_baskets.c.userId == bindparam("user_id")),
     "baskets of a user",
 )
 """Deleted ones too: a basket that was soft-deleted still holds its outputs."""

@@ -295,7 +295,11 @@ WHO_SPENT = Statement(
 
 WHY_ENDED = Statement(
     select(BWT.evidence.c.details)
-    .where(BWT.evidence.c.txid == bindparam("txid"), BWT.evidence.c.kind == bindparam("kind"))
+    .where(
+        BWT.evidence.c.txid == bindparam("txid"),
+        BWT.evidence.c.vout.is_(None),
+        BWT.evidence.c.kind == bindparam("kind"),
+    )
     .order_by(BWT.evidence.c.evidenceId.desc())
     .limit(1),
     "latest evidence that ended a transaction",
