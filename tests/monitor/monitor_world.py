@@ -82,6 +82,13 @@ class MonitorWorld(World):
         return (await wallet.provider.for_user(scope).create_action(args)).reference
 
 
+async def raw_of(wallet: OpenWallet, txid: str) -> bytes:
+    """The bytes of a transaction that the wallet signed."""
+    [(raw_tx,)] = await query(wallet, f"SELECT rawTx FROM proven_tx_reqs WHERE txid = '{txid}'")
+    assert isinstance(raw_tx, bytes)
+    return raw_tx
+
+
 async def query(wallet: OpenWallet, sql: str) -> list[tuple[Any, ...]]:
     return await wallet.provider.engine.read(lambda tx: tx.rows(Statement(text(sql), "test")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bsv_wallet_toolbox.brc100.actions import QueryMode, query_mode
@@ -9,6 +10,7 @@ from bsv_wallet_toolbox.brc100.originator import check_basket, check_listed_bask
 from bsv_wallet_toolbox.brc100.outpoint import Outpoint
 from bsv_wallet_toolbox.brc100.primitives import (
     MAX_SAFE_INTEGER,
+    MAX_SATOSHIS,
     flag,
     identifier,
     identifiers,
@@ -18,7 +20,17 @@ from bsv_wallet_toolbox.brc100.primitives import (
 )
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 
-__all__ = ["ValidListOutputs", "ValidRelinquishOutput", "validate_list_outputs", "validate_relinquish_output"]
+__all__ = [
+    "ChangeParameters",
+    "ValidListOutputs",
+    "ValidRelinquishOutput",
+    "change_parameters",
+    "validate_list_outputs",
+    "validate_relinquish_output",
+]
+
+_MOST_DESIRED_UTXOS = 10_000
+_DECIMAL = re.compile(r"[0-9]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,14 @@ class ValidListOutputs:
     offset: int
     seek_permission: bool
     known_txids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeParameters:
+    """``minimum_value`` is in satoshis."""
+
+    desired_utxos: int
+    minimum_value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,18 @@ def validate_list_outputs(args: object, originator: str | None = None) -> ValidL
         offset=integer(body.get("offset"), "offset", 0, -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
         seek_permission=flag(body.get("seekPermission"), "seekPermission", True),
     )
+
+
+def change_parameters(tags: tuple[str, ...]) -> ChangeParameters:
+    """What the two tags of the basket SET_CHANGE_PARAMS_ID say: number of outputs (0..10 000), least value (1..all).
+
+    Both are decimal; WERR_INVALID_PARAMETER for anything else.
+    """
+    if len(tags) == 2 and all(_DECIMAL.fullmatch(tag) for tag in tags):
+        desired_utxos, minimum_value = map(int, tags)
+        if desired_utxos <= _MOST_DESIRED_UTXOS and 1 <= minimum_value <= MAX_SATOSHIS:
+            return ChangeParameters(desired_utxos, minimum_value)
+    raise WERR_INVALID_PARAMETER("numberOfDesiredUTXOs and minimumDesiredUTXOValue", "valid")
 
 
 def validate_relinquish_output(args: object, originator: str | None = None) -> ValidRelinquishOutput:

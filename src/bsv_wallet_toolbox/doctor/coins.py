@@ -1,7 +1,7 @@
 """Where a user's satoshis are: the balance three ways (I7), and what the network ought to show (I1).
 
 Every action's ``satoshis`` is the change it makes less the change it spends, so the sum over living actions is all
-change that nothing alive spends: the balance, what is held, what is awaited, and what unsigned actions propose.
+change that nothing alive spends: the balance, what is held, awaited or relinquished, and what unsigned actions propose.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class CoinsReport:
     awaited: int
     unsettled: tuple[Unsettled, ...]
     held_coins: tuple[HeldCoin, ...]
+    relinquished_coins: tuple[HeldCoin, ...] = ()
+    """Change that its owner took out of the balance; its key is still the wallet's."""
 
     @property
     def in_flight(self) -> int:
@@ -73,11 +75,12 @@ class CoinsReport:
 
         ``is_known(txid)`` says whether the network has a transaction, ``is_spent(txid, vout)`` whether something there
         spends the output. The balance counts an action of ours as soon as it is signed; a transaction that the network
-        does not have yet has neither taken nor brought anything there. A held coin is there unless the network has it
-        spent.
+        does not have yet has neither taken nor brought anything there. A coin that is held or was relinquished is there
+        unless the network has it spent.
         """
         on_the_way = -sum(each.satoshis for each in self.unsettled if not is_known(each.txid))
-        held = sum(coin.satoshis for coin in self.held_coins if not is_spent(coin.txid, coin.vout))
+        kept_back = self.held_coins + self.relinquished_coins
+        held = sum(coin.satoshis for coin in kept_back if not is_spent(coin.txid, coin.vout))
         return self.balance + self.reserved + self.awaited + on_the_way + held
 
 
@@ -92,6 +95,9 @@ def coins_report(tx: Transaction, scope: UserScope) -> CoinsReport:
             for transaction_id, txid, status, satoshis in tx.rows(statements.UNSETTLED, user_id=scope.user_id)
         ),
         held_coins=tuple(HeldCoin(*row) for row in tx.rows(statements.HELD_CHANGE, user_id=scope.user_id)),
+        relinquished_coins=tuple(
+            HeldCoin(*row) for row in tx.rows(statements.RELINQUISHED_CHANGE, user_id=scope.user_id)
+        ),
     )
 
 
@@ -118,9 +124,9 @@ class _Amounts:
 
 def _amounts(tx: Transaction, scope: UserScope) -> _Amounts:
     listed = total = 0
-    for status, is_outgoing, spendable, satoshis in tx.rows(statements.AMOUNTS_OF_CHANGE, user_id=scope.user_id):
+    for status, is_outgoing, is_kept, satoshis in tx.rows(statements.AMOUNTS_OF_CHANGE, user_id=scope.user_id):
         total += satoshis
-        if spendable and is_listed_parent(status, bool(is_outgoing)):
+        if is_kept and is_listed_parent(status, bool(is_outgoing)):
             listed += satoshis
     return _Amounts(listed, total)
 

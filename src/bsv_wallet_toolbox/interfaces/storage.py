@@ -19,7 +19,7 @@ from bsv_wallet_toolbox.brc100.actions import (
     ValidSignActionOptions,
 )
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
-from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
+from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs, ValidRelinquishOutput
 from bsv_wallet_toolbox.interfaces.prepared import PreparedAction
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
 from bsv_wallet_toolbox.interfaces.statuses import ReviewActionStatus, SendWithStatus
@@ -244,6 +244,9 @@ class WalletStorage(Protocol):
         idempotency_key: str | None = None,
     ) -> InternalizeResult:
         """Take outputs of a verified transaction in."""
+
+    async def relinquish_output(self, args: ValidRelinquishOutput) -> None:
+        """Take an output out of the basket that holds it."""
 
     async def list_outputs(self, args: ValidListOutputs) -> ResultPage: ...
 

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST, WERR_INTERNAL, WalletError
 from bsv_wallet_toolbox.monitor.options import MonitorOptions
 from bsv_wallet_toolbox.monitor.tasks.check_for_proofs import CheckForProofs
+from bsv_wallet_toolbox.monitor.tasks.check_no_sends import CheckNoSends
 from bsv_wallet_toolbox.monitor.tasks.fail_abandoned import FailAbandoned
 from bsv_wallet_toolbox.monitor.tasks.new_header import NewHeader
 from bsv_wallet_toolbox.monitor.tasks.purge_events import PurgeEvents
@@ -72,9 +73,11 @@ class Monitor:
         proofs = CheckForProofs(work, options, sends.trigger)
         reorg = Reorg(work, options, sends.trigger)
         holds = ReviewHolds(work, options)
-        headers = NewHeader(work, options, reorg.trigger, (proofs.trigger, reorg.trigger, holds.trigger))
-        failed = ReviewFailed(work, options, holds.trigger)
-        for task in (headers, sends, proofs, reorg, FailAbandoned(work, options), failed, holds):
+        no_sends = CheckNoSends(work, options, proofs.trigger)
+        settled = (proofs.trigger, reorg.trigger, holds.trigger, no_sends.trigger)
+        headers = NewHeader(work, options, reorg.trigger, settled)
+        failed = ReviewFailed(work, options, holds.trigger, provider.when_review_is_wanted)
+        for task in (headers, sends, no_sends, proofs, reorg, FailAbandoned(work, options), failed, holds):
             self.add_task(task)
         self.add_task(PurgeEvents(work, options))
 

@@ -36,6 +36,8 @@ class MonitorOptions:
     written_off_poll: int = _DAY
     """Between two looks at coins that were seen spent by others, besides those after a block was orphaned."""
     failed_poll: int = 10 * _MINUTE
+    no_send_poll: int = _HOUR
+    """Between two looks for actions that were not to be sent, besides those at every settled header."""
     purge_poll: int = _DAY
     event_retention: int = 30 * _DAY
     lease: int = _MINUTE

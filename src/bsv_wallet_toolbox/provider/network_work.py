@@ -13,7 +13,7 @@ from typing import TypeVar
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus, WalletServices
-from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.provider.broadcast import Posted
 from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Clock, Failpoint
@@ -28,8 +28,8 @@ from bsv_wallet_toolbox.storage.ancestry import (
 )
 from bsv_wallet_toolbox.storage.holds import HoldReason
 from bsv_wallet_toolbox.storage.leases import Lease, MonitorEvent, check_lease
-from bsv_wallet_toolbox.storage.notes import EvidenceKind, note
-from bsv_wallet_toolbox.storage.outcomes import record_forgotten, record_unresolved
+from bsv_wallet_toolbox.storage.notes import EvidenceKind, competitors_named_for, note
+from bsv_wallet_toolbox.storage.outcomes import record_accepted, record_forgotten, record_unresolved
 from bsv_wallet_toolbox.storage.proofs import (
     Suspect,
     delay_suspect,
@@ -40,6 +40,7 @@ from bsv_wallet_toolbox.storage.proofs import (
     reopen_suspect,
 )
 from bsv_wallet_toolbox.storage.reqs import CLAIM_MILLISECONDS, JobKind, JobRow, claim_due_jobs
+from bsv_wallet_toolbox.storage.revival import record_known, record_still_unknown
 from bsv_wallet_toolbox.storage.statements import actions as action_statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as proof_statements
@@ -329,12 +330,45 @@ class NetworkWork:
 
     async def failed_jobs(self, after: int, count: int) -> list[NetworkJob]:
         """Reqs above id ``after`` that are believed lost, lowest first."""
+        rows = await self._engine.read(lambda tx: tx.rows(proof_statements.FAILED_REQS, after=after, count=count))
+        return [NetworkJob(req_id, txid, 0, raw_tx) for req_id, txid, raw_tx in rows]
 
-        def read(tx: Transaction) -> list[NetworkJob]:
-            rows = tx.rows(proof_statements.FAILED_REQS, after=after, count=count)
-            return [NetworkJob(req_id, txid, 0, raw_tx) for req_id, txid, raw_tx in rows]
+    async def jobs_in(self, status: ProvenTxReqStatus, after: int, count: int) -> list[NetworkJob]:
+        """Reqs above id ``after`` in a status in which no job works on them, lowest first."""
+        rows = await self._engine.read(
+            lambda tx: tx.rows(proof_statements.REQS_IN_STATUS, status=status.value, after=after, count=count)
+        )
+        return [NetworkJob(req_id, txid, 0, raw_tx) for req_id, txid, raw_tx in rows]
+
+    async def competitors_of(self, job: NetworkJob) -> list[str]:
+        """Txids that were said to have ended a transaction, or seen to spend what it spends."""
+
+        def read(tx: Transaction) -> list[str]:
+            outpoints = [(each.txid, each.vout) for each in parse_transaction(job.raw_tx).inputs]
+            spenders = {spender for outpoint in outpoints if (spender := _spender_of(tx, *outpoint)) is not None}
+            return sorted((spenders | competitors_named_for(tx, job.txid)) - {job.txid})
 
         return await self._engine.read(read)
+
+    async def record_known(self, lease: Lease, txid: str, source: str) -> bool:
+        """The network has a transaction that was believed lost; False when what this store knows contradicts it."""
+        return await self._verdict(_under(lease, lambda tx: record_known(tx, txid, source)), "record known")
+
+    async def record_still_unknown(self, lease: Lease, txid: str, source: str) -> bool:
+        """The network was asked about a lost transaction once more and does not have it."""
+        return await self._verdict(_under(lease, lambda tx: record_still_unknown(tx, txid, source)), "still unknown")
+
+    async def record_seen(self, lease: Lease, txid: str, source: str) -> bool:
+        """The network has a transaction that we never sent: somebody did to whom it was given."""
+        return await self._verdict(_under(lease, lambda tx: record_accepted(tx, txid, (), source)), "record seen")
+
+    async def _verdict(self, write: Callable[[Transaction], bool], name: str) -> bool:
+        return await self._engine.write(
+            write,
+            name=name,
+            before_commit=Failpoint.VERDICT_BEFORE_COMMIT,
+            after_commit=Failpoint.VERDICT_AFTER_COMMIT,
+        )
 
     async def held_coins(self, after: int, count: int) -> list[HeldCoin]:
         """Coins above output id ``after`` that wait for somebody to say whether they are spent, lowest first."""

@@ -82,6 +82,7 @@ class StorageProvider:
         self.policy = ActionPolicy(fee_model, settings.max_output_script, commission=commission)
         self.entropy = entropy
         self._wake: Callable[[], None] | None = None
+        self._wake_review: Callable[[], None] | None = None
 
     @classmethod
     async def open(
@@ -161,6 +162,14 @@ class StorageProvider:
     def work_arrived(self) -> None:
         if self._wake is not None:
             self._wake()
+
+    def when_review_is_wanted(self, wake: Callable[[], None] | None) -> None:
+        """Register who is to be told that somebody wants failed actions to be looked at again."""
+        self._wake_review = wake
+
+    def review_wanted(self) -> None:
+        if self._wake_review is not None:
+            self._wake_review()
 
     async def close(self) -> None:
         """Let every write in flight finish, then release the file. Calling it again does nothing.

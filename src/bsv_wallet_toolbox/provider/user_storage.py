@@ -12,7 +12,8 @@ from bsv_wallet_toolbox.brc100.actions import (
     ValidSignAction,
 )
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
-from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
+from bsv_wallet_toolbox.brc100.originator import INVALID_CHANGE_ID, SET_CHANGE_PARAMS_ID
+from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs, ValidRelinquishOutput
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.proofs import Incoming
@@ -32,7 +33,9 @@ from bsv_wallet_toolbox.interfaces.storage import (
     SignAction,
 )
 from bsv_wallet_toolbox.provider.aborting import Aborting
+from bsv_wallet_toolbox.provider.action_review import list_and_change
 from bsv_wallet_toolbox.provider.action_work import ActionWork, DrawSource
+from bsv_wallet_toolbox.provider.change_review import review_change, store_change_parameters
 from bsv_wallet_toolbox.provider.incoming import verify_incoming
 from bsv_wallet_toolbox.provider.owned_tasks import CallerMark
 from bsv_wallet_toolbox.provider.sending import Sending, result_of, review_of
@@ -40,10 +43,10 @@ from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.provider.verdict import VerdictKind
 from bsv_wallet_toolbox.seams import Entropy, Failpoint
 from bsv_wallet_toolbox.storage.ancestry import beef_of
+from bsv_wallet_toolbox.storage.baskets import relinquish_output
 from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.holds import is_refused
 from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
-from bsv_wallet_toolbox.storage.listing.list_actions import list_actions
 from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
 from bsv_wallet_toolbox.storage.requests import Replay, find_replay, record_request, request_key
 from bsv_wallet_toolbox.storage.transactions import find_by_id, find_by_txid
@@ -188,13 +191,32 @@ class UserStorage:
             txid, done.satoshis, done.is_merge, result.send_with_results, result.not_delayed_results
         )
 
-    # reading
+    # listing, and what is changed through it
+
+    async def relinquish_output(self, args: ValidRelinquishOutput) -> None:
+        """Take an output out of its basket; WERR_INVALID_PARAMETER unless the named basket holds it."""
+
+        async def work(mark: CallerMark) -> None:
+            def commit(tx: Transaction) -> None:
+                mark.check()
+                relinquish_output(tx, self._scope, args)
+                self._store.counts.spent(self._scope, 1)
+
+            await self._store.engine.write(commit, name="relinquishOutput")
+
+        await self._store.tasks.run(work)
 
     async def list_outputs(self, args: ValidListOutputs) -> ResultPage:
+        """A page of outputs. Two reserved baskets change something: see ``provider.change_review``."""
+        if args.basket == SET_CHANGE_PARAMS_ID:
+            return await store_change_parameters(self._store, self._scope, args)
+        if args.basket == INVALID_CHANGE_ID:
+            return await review_change(self._store, self._scope, args)
         return await self._store.engine.read(lambda tx: list_outputs(tx, self._scope, args, self._store.cache))
 
     async def list_actions(self, args: ValidListActions) -> ResultPage:
-        return await self._store.engine.read(lambda tx: list_actions(tx, self._scope, args))
+        """A page of actions, and what its labels ask to be done to them."""
+        return await list_and_change(self._store, self._scope, args, self.abort_action)
 
     async def balance(self) -> int:
         """Satoshis of all change that is not spent (BRC-112: the sum of basket ``default``)."""

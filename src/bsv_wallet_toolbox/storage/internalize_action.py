@@ -129,7 +129,7 @@ def _refuse_conversion_of_spent(args: ValidInternalizeAction, own: dict[int, _Ow
         known = own.get(output.output_index)
         if known is None or known.spent_by is None:
             continue
-        if known.in_default != isinstance(output, ValidWalletPayment):
+        if known.is_change != isinstance(output, ValidWalletPayment):
             raise WERR_INVALID_PARAMETER("outputs", f"unspent to change their protocol; {output.output_index} is spent")
 
 
@@ -142,11 +142,15 @@ def _refuse_conversion_of_change(args: ValidInternalizeAction, own: dict[int, _O
 
 
 def _gain(output: IncomingOutput, view: TransactionView, own: _OwnOutput | None) -> int:
-    """What the wallet's change gains by one entry: payments add, change that becomes a custom output subtracts."""
+    """What the wallet's change gains by one entry: payments add, change that becomes a custom output subtracts.
+
+    Change that was relinquished has been counted all the same.
+    """
     satoshis = view.outputs[output.output_index].satoshis
+    was_change = own is not None and own.is_change
     if isinstance(output, ValidWalletPayment):
-        return 0 if own is not None and own.in_default else satoshis
-    return -satoshis if own is not None and own.in_default else 0
+        return 0 if was_change else satoshis
+    return -satoshis if was_change else 0
 
 
 def _insert(

@@ -11,7 +11,7 @@ from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.storage.statements import proofs as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 
-__all__ = ["EvidenceKind", "note", "record_evidence"]
+__all__ = ["EvidenceKind", "competitors_named_for", "note", "record_evidence"]
 
 
 class EvidenceKind(StrEnum):
@@ -61,3 +61,9 @@ def record_evidence(
         now=iso(tx.now()),
         details=_text(details),
     )
+
+
+def competitors_named_for(tx: Transaction, txid: str) -> set[str]:
+    """The competing txids that stand in the latest evidence of a double spend of ``txid``."""
+    row = tx.one(statements.WHY_ENDED, txid=txid, kind=EvidenceKind.DOUBLE_SPENT.value)
+    return set() if row is None else set(orjson.loads(row[0]).get("competingTxs", ()))

@@ -11,7 +11,7 @@ from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.events import EventKind
 from bsv_wallet_toolbox.interfaces.proofs import Proof
 from bsv_wallet_toolbox.interfaces.services import UtxoStatus
-from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.storage.ancestry import move_proof_epoch
 from bsv_wallet_toolbox.storage.holds import HoldReason, hold_outputs, release_outputs
 from bsv_wallet_toolbox.storage.notes import EvidenceKind, note, record_evidence
@@ -39,6 +39,7 @@ __all__ = [
     "find_or_insert_proven",
     "record_proof",
     "reopen_suspect",
+    "take_inputs_back",
 ]
 
 
@@ -108,10 +109,10 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
             announce(tx, EventKind.PROVEN, row, height, status=TransactionStatus.COMPLETED)
         if row.status is TransactionStatus.COMPLETED:
             continue
-        revived = row.status is TransactionStatus.FAILED
+        revived = row.status in ENDED
         move_transaction(tx, row, TransactionStatus.COMPLETED, proven_tx_id=proven_tx_id)
         if revived:
-            _take_inputs_back(tx, proof, row)
+            take_inputs_back(tx, row, proof.raw_tx, "headers")
         note(tx, "notifyTxOfProof", txid=proof.txid, transaction_id=row.transaction_id)
         changed = True
     if changed:
@@ -122,13 +123,14 @@ def record_proof(tx: Transaction, proof: Proof) -> bool:
     return changed
 
 
-def _take_inputs_back(tx: Transaction, proof: Proof, row: TransactionRow) -> None:
-    """A failed transaction was mined: what it spends is spent, whatever was believed before.
+def take_inputs_back(tx: Transaction, row: TransactionRow, raw_tx: bytes, source: str) -> None:
+    """A failed transaction is back, says ``source``: what it spends is spent, whatever was believed before.
 
     What it made is held until somebody says that it is still there. An action of ours that lives and spends the same
     can never be mined; it ends.
     """
     now = iso(tx.now())
+    txid = parse_transaction(raw_tx).txid
     made = tx.rows(coin_statements.UNSPENT_OUTPUTS, transaction_id=row.transaction_id)
     for (output_id,) in made:
         tx.execute(
@@ -140,15 +142,15 @@ def _take_inputs_back(tx: Transaction, proof: Proof, row: TransactionRow) -> Non
         )
     if made:
         detail = f"outputs: {len(made)} {HoldReason.AWAITING_EVIDENCE}"
-        announce(tx, EventKind.HELD, row, detail, status=TransactionStatus.COMPLETED)
-    for each in parse_transaction(proof.raw_tx).inputs:
+        announce(tx, EventKind.HELD, row, detail, status=find_by_id(tx, row.transaction_id).status)
+    for each in parse_transaction(raw_tx).inputs:
         for output_id, owner, _, spent_by, *_ in tx.rows(
             coin_statements.OUTPUTS_BY_OUTPOINT, txid=each.txid, vout=each.vout
         ):
             if owner != row.user_id:
                 continue
             if spent_by not in (None, row.transaction_id):
-                _end_rival(tx, find_by_id(tx, spent_by), (each.txid, each.vout), proof.txid)
+                _end_rival(tx, find_by_id(tx, spent_by), (each.txid, each.vout), txid, source)
             tx.execute(coin_statements.UNHOLD_COIN, output_id=output_id)
             tx.execute(
                 coin_statements.SPEND_OUTPUT_AFTER_ALL,
@@ -158,20 +160,20 @@ def _take_inputs_back(tx: Transaction, proof: Proof, row: TransactionRow) -> Non
             )
 
 
-def _end_rival(tx: Transaction, rival: TransactionRow, outpoint: tuple[str, int], winner: str) -> None:
+def _end_rival(tx: Transaction, rival: TransactionRow, outpoint: tuple[str, int], winner: str, source: str) -> None:
     if rival.status is TransactionStatus.FAILED:
         return
     if rival.txid is None:
-        fail_unsigned(tx, rival, "headers")
+        fail_unsigned(tx, rival, source)
         return
-    record_evidence(tx, EvidenceKind.DOUBLE_SPENT, rival.txid, "headers", competingTxs=[winner])
+    record_evidence(tx, EvidenceKind.DOUBLE_SPENT, rival.txid, source, competingTxs=[winner])
     req = find_req(tx, rival.txid)
     if req is not None:
         move_req(tx, req, ProvenTxReqStatus.DOUBLE_SPEND)
         schedule(tx, req.req_id, None)
     for row in transactions_of(tx, rival.txid):
-        spent = {outpoint: (UtxoStatus.SPENT, "headers")}
-        fail_transaction(tx, row, spent, "headers", f"{winner} spends the same and is proven")
+        spent = {outpoint: (UtxoStatus.SPENT, source)}
+        fail_transaction(tx, row, spent, source, f"{winner} spends the same and is back ({source})")
 
 
 def doubt_block(tx: Transaction, block_hash: str) -> list[str]:

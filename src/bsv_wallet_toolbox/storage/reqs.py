@@ -39,6 +39,9 @@ __all__ = [
     "status_beside",
 ]
 
+_ASKED_ABOUT = frozenset({ProvenTxReqStatus.UNFAIL})
+"""Believed lost until the network says otherwise: nothing is built on it meanwhile."""
+
 CLAIM_MILLISECONDS = 120_000
 _BACK_OFF = (8_000, 30_000, 120_000, 600_000)
 _CLOCK_SLACK = 60_000
@@ -192,11 +195,11 @@ def status_beside(req: ReqRow | None) -> tuple[TransactionStatus, int | None]:
 
     WERR_INVALID_PARAMETER when it is known that it can't be mined.
     """
-    if req is None or req.status not in REQ_WAS_BROADCAST | REQ_TERMINAL:
+    if req is None or req.status not in REQ_WAS_BROADCAST | REQ_TERMINAL | _ASKED_ABOUT:
         return TransactionStatus.SENDING, None
     if req.status is ProvenTxReqStatus.COMPLETED:
         return TransactionStatus.COMPLETED, req.proven_tx_id
-    if req.status in REQ_TERMINAL:
+    if req.status in REQ_TERMINAL | _ASKED_ABOUT:
         raise WERR_INVALID_PARAMETER("tx", f"a transaction that can be mined; {req.txid} is known to be {req.status}")
     return TransactionStatus.UNPROVEN, None
 

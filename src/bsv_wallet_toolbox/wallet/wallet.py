@@ -20,7 +20,7 @@ from bsv_wallet_toolbox.brc100.actions import (
 from bsv_wallet_toolbox.brc100.chain import validate_get_header_for_height
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction, validate_create_action
 from bsv_wallet_toolbox.brc100.originator import validate_originator
-from bsv_wallet_toolbox.brc100.outputs import validate_list_outputs
+from bsv_wallet_toolbox.brc100.outputs import validate_list_outputs, validate_relinquish_output
 from bsv_wallet_toolbox.brc100.types import (
     AbortActionArgs,
     AbortActionResult,
@@ -38,6 +38,8 @@ from bsv_wallet_toolbox.brc100.types import (
     ListActionsResult,
     ListOutputsArgs,
     ListOutputsResult,
+    RelinquishOutputArgs,
+    RelinquishOutputResult,
     SignActionArgs,
     SignActionResult,
 )
@@ -214,13 +216,30 @@ class Wallet:
             if incoming.view.outputs[output.output_index].locking_script != expected:
                 raise WERR_INVALID_PARAMETER("paymentRemittance", "locked by script conforming to BRC-29")
 
+    async def relinquish_output(
+        self, args: RelinquishOutputArgs, originator: str | None = None
+    ) -> RelinquishOutputResult:
+        """Give an output up (BRC-100 relinquishOutput): it leaves its basket, so that it is neither listed nor spent.
+
+        Only the owner may relinquish change (basket ``default``). Raises WERR_INVALID_PARAMETER naming ``output`` when
+        the wallet does not have it, and ``basket`` when another basket, or none, holds it.
+        """
+        await self._storage.relinquish_output(validate_relinquish_output(args, validate_originator(originator)))
+        return {"relinquished": True}
+
     async def list_outputs(self, args: ListOutputsArgs, originator: str | None = None) -> ListOutputsResult:
-        """Outputs of a basket that can be spent (BRC-100 listOutputs). ``totalOutputs`` is exact on every page."""
+        """Outputs of a basket that can be spent (BRC-100 listOutputs). ``totalOutputs`` is exact on every page.
+
+        The owner may also set change parameters and release lost coins: docs/reference/reserved-names.md.
+        """
         valid = validate_list_outputs(args, validate_originator(originator))
         return cast(ListOutputsResult, (await self._storage.list_outputs(valid)).to_result())
 
     async def list_actions(self, args: ListActionsArgs, originator: str | None = None) -> ListActionsResult:
-        """Actions with the given labels, oldest first (BRC-100 listActions)."""
+        """Actions with the given labels, oldest first (BRC-100 listActions).
+
+        The owner may also abort and unfail what is listed: docs/reference/reserved-names.md.
+        """
         valid = validate_list_actions(args, validate_originator(originator))
         return cast(ListActionsResult, (await self._storage.list_actions(valid)).to_result())
 

@@ -1,9 +1,13 @@
-"""listActions in storage (BRC-100): which actions, how many, and what is shown of each."""
+"""listActions in storage (BRC-100): which actions, how many, and what is shown of each.
+
+What the labels ask to be done to the listed actions is done by ``provider.action_review``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from bsv_wallet_toolbox.brc100.actions import ValidListActions
@@ -15,7 +19,6 @@ from bsv_wallet_toolbox.brc100.types_actions import (
     WalletActionOutput,
 )
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
-from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
 from bsv_wallet_toolbox.storage.listing.action_time import ActionTime, split_action_time
 from bsv_wallet_toolbox.storage.listing.names import label_ids, labels_of, tags_of
@@ -26,12 +29,29 @@ from bsv_wallet_toolbox.storage.timestamps import from_iso
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
 
-__all__ = ["ActionPage", "ListedAction", "ListedActionInput", "ListedActionOutput", "list_actions"]
+__all__ = [
+    "ActionChange",
+    "ActionPage",
+    "ListedAction",
+    "ListedActionInput",
+    "ListedActionOutput",
+    "changes_asked_for",
+    "list_actions",
+]
 
 _SHOWN = frozenset(TransactionStatus) - {TransactionStatus.FAILED, TransactionStatus.UNFAIL}
+
+
+class ActionChange(StrEnum):
+    """What is asked to be done to the actions of a page, by a label beside a magic one."""
+
+    ABORT = "abort"
+    UNFAIL = "unfail"
+
+
 _MAGIC = {
-    NO_SEND_ACTIONS_ID: (TransactionStatus.NOSEND, "abort"),
-    FAILED_ACTIONS_ID: (TransactionStatus.FAILED, "unfail"),
+    NO_SEND_ACTIONS_ID: (TransactionStatus.NOSEND, ActionChange.ABORT),
+    FAILED_ACTIONS_ID: (TransactionStatus.FAILED, ActionChange.UNFAIL),
 }
 """By magic label: the status it selects, and the label beside it that asks for a change."""
 
@@ -105,6 +125,8 @@ class ListedAction:
     labels: tuple[str, ...] | None
     inputs: tuple[ListedActionInput, ...] | None
     outputs: tuple[ListedActionOutput, ...] | None
+    reference: str
+    """The handle by which the wallet finds it; not shown."""
 
     def to_result(self) -> WalletAction:
         result: WalletAction = {
@@ -149,7 +171,7 @@ def list_actions(tx: Transaction, scope: UserScope, args: ValidListActions) -> A
     """A page of the user's actions, oldest first. Writes nothing.
 
     Failed actions are shown only to who asks for them by their magic label. WERR_INVALID_PARAMETER for malformed time
-    labels (BRC-114), and for the labels that would change the actions listed.
+    labels (BRC-114).
     """
     query = _query(args.labels)
     ids = label_ids(tx, scope, query.labels, args.label_query_mode)
@@ -168,18 +190,17 @@ def list_actions(tx: Transaction, scope: UserScope, args: ValidListActions) -> A
     return ActionPage(count, _listed(tx, scope, args, rows, show_time=query.time is not None))
 
 
+def changes_asked_for(labels: Collection[str]) -> frozenset[ActionChange]:
+    """What ``labels`` ask to be done; without its magic label ``abort`` or ``unfail`` is a label like any other."""
+    return frozenset(change for magic, (_, change) in _MAGIC.items() if magic in labels and change in labels)
+
+
 def _query(labels: tuple[str, ...]) -> _Query:
     time, others = split_action_time(labels)
-    statuses = set()
-    for magic, (status, change) in _MAGIC.items():
-        if magic in others:
-            if change in others:
-                raise WERR_INVALID_PARAMETER(
-                    "labels", f"without '{change}', which is not available through listActions in this version."
-                )
-            statuses.add(status)
-    ordinary = tuple(label for label in others if label not in _MAGIC)
-    return _Query(frozenset(statuses) or _SHOWN, time, ordinary)
+    statuses = frozenset(status for magic, (status, _) in _MAGIC.items() if magic in others)
+    changes = changes_asked_for(others)
+    ordinary = tuple(label for label in others if label not in _MAGIC and label not in changes)
+    return _Query(statuses or _SHOWN, time, ordinary)
 
 
 def _statements(ids: list[int], args: ValidListActions) -> statements.ActionStatements:
@@ -199,7 +220,7 @@ def _listed(
     listed = {row[0]: is_listed_parent(row[3], bool(row[4])) for row in rows}
     outputs = _outputs(tx, scope, args, listed) if args.include_outputs else None
     actions = []
-    for id_, txid, satoshis, status, is_outgoing, description, version, lock_time, created_at in rows:
+    for id_, txid, satoshis, status, is_outgoing, description, version, lock_time, created_at, reference in rows:
         names = None
         if labels is not None:
             names = labels.get(id_, ())
@@ -217,6 +238,7 @@ def _listed(
                 labels=names,
                 inputs=None if inputs is None else tuple(inputs.get(id_, ())),
                 outputs=None if outputs is None else tuple(outputs.get(id_, ())),
+                reference=reference,
             )
         )
     return tuple(actions)

@@ -1,21 +1,21 @@
-"""listOutputs in storage (BRC-100), and the balances that are asked for through it (BRC-112)."""
+"""listOutputs in storage (BRC-100), and the balances that are asked for through it (BRC-112).
+
+The two baskets that stand for maintenance are no listings and never come here: see ``provider.change_review``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bsv_wallet_toolbox.brc100.originator import (
     BALANCE_ID,
     BALANCE_PREFIX,
     CHANGE_BASKET,
-    INVALID_CHANGE_ID,
-    SET_CHANGE_PARAMS_ID,
 )
 from bsv_wallet_toolbox.brc100.outputs import ValidListOutputs
 from bsv_wallet_toolbox.brc100.types_actions import ListOutputsResult, WalletOutput
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
-from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.storage.ancestry import AncestryCache, beef_of, name_known
 from bsv_wallet_toolbox.storage.listing.balance import balance_of_basket
 from bsv_wallet_toolbox.storage.listing.names import labels_of, tags_of
@@ -24,12 +24,12 @@ from bsv_wallet_toolbox.storage.listing.selection import OutputSelection, select
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.beef import Beef
 
-__all__ = ["ListedOutput", "OutputPage", "list_outputs"]
+__all__ = ["ListedOutput", "OutputPage", "list_outputs", "page_of_outputs"]
 
 
 @dataclass(frozen=True, slots=True)
 class ListedOutput:
-    """A spendable output; None where something was not asked for or, with scripts and instructions, is not there."""
+    """An output; None where something was not asked for or, with scripts and instructions, is not there."""
 
     txid: str
     vout: int
@@ -38,13 +38,18 @@ class ListedOutput:
     custom_instructions: str | None
     tags: tuple[str, ...] | None
     labels: tuple[str, ...] | None
+    is_spendable: bool = True
 
     @property
     def outpoint(self) -> str:
         return f"{self.txid}.{self.vout}"
 
     def to_result(self) -> WalletOutput:
-        result: WalletOutput = {"satoshis": self.satoshis, "spendable": True, "outpoint": self.outpoint}
+        result: WalletOutput = {
+            "satoshis": self.satoshis,
+            "spendable": self.is_spendable,
+            "outpoint": self.outpoint,
+        }
         if self.custom_instructions:
             result["customInstructions"] = self.custom_instructions
         if self.labels is not None:
@@ -78,14 +83,9 @@ class OutputPage:
 def list_outputs(tx: Transaction, scope: UserScope, args: ValidListOutputs, cache: AncestryCache) -> OutputPage:
     """A page of the user's spendable outputs in a basket. Writes nothing.
 
-    Who may ask for reserved baskets was decided when the arguments were validated. WERR_INVALID_PARAMETER for the two
-    baskets that stand for maintenance, and when ``include`` asks for transactions that cannot be proven within the
-    limits of a BEEF.
+    Who may ask for reserved baskets was decided when the arguments were validated. WERR_INVALID_PARAMETER when
+    ``include`` asks for transactions that cannot be proven within the limits of a BEEF.
     """
-    if args.basket in (INVALID_CHANGE_ID, SET_CHANGE_PARAMS_ID):
-        raise WERR_INVALID_PARAMETER(
-            "basket", f"the name of a basket. {args.basket} is not available through listOutputs in this version."
-        )
     summed = _summed_basket(args)
     if summed is not None:
         tags = [tag for tag in args.tags if tag != BALANCE_ID]
@@ -94,7 +94,18 @@ def list_outputs(tx: Transaction, scope: UserScope, args: ValidListOutputs, cach
     if selection is None:
         return OutputPage(0)
     total = int(tx.scalar(selection.statements.total, **selection.where))
-    rows = _page(tx, selection, args, total)
+    return page_of_outputs(tx, scope, args, total, _page(tx, selection, args, total), cache)
+
+
+def page_of_outputs(
+    tx: Transaction,
+    scope: UserScope,
+    args: ValidListOutputs,
+    total: int,
+    rows: Sequence[Row],
+    cache: AncestryCache,
+) -> OutputPage:
+    """The page that shows ``rows`` (of a page statement of ``statements.listing``) with what ``args`` include."""
     beef = None
     if args.include_transactions and rows:
         txids = dict.fromkeys(row[2] for row in rows)
@@ -122,7 +133,7 @@ def _page(tx: Transaction, selection: OutputSelection, args: ValidListOutputs, t
     return tx.rows(statement, count=args.limit, skip=skip, **selection.where)
 
 
-def _listed(tx: Transaction, scope: UserScope, args: ValidListOutputs, rows: list[Row]) -> tuple[ListedOutput, ...]:
+def _listed(tx: Transaction, scope: UserScope, args: ValidListOutputs, rows: Sequence[Row]) -> tuple[ListedOutput, ...]:
     output_ids = [row[0] for row in rows]
     scripts: Mapping[int, bytes] = locking_scripts(tx, output_ids) if args.include_locking_scripts else {}
     tags = tags_of(tx, scope, output_ids) if args.include_tags else None

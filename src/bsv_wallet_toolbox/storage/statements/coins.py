@@ -127,7 +127,6 @@ COINS_SPENT_BY = Statement(
 
 PARENTS = Statement(
     select(_t.c.transactionId, _t.c.status)
-    .distinct()
     .select_from(_o)
     .join(_t, _t.c.transactionId == _o.c.transactionId)
     .where(_o.c.spentBy == bindparam("transaction_id")),

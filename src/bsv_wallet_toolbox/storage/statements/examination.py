@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, column, exists, func, literal, or_, select, table, text
+from sqlalchemy import and_, bindparam, column, exists, func, literal, or_, select, table, text
 
 from bsv_wallet_toolbox.database.statements import Statement
-from bsv_wallet_toolbox.interfaces.statuses import ENDED, TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ENDED, LISTED_OUTPUT_PARENT, TransactionStatus
 from bsv_wallet_toolbox.storage.notes import EvidenceKind
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
 from bsv_wallet_toolbox.storage.statements.coins import OF_TXID, OUTPUTS_BY_TXID
 from bsv_wallet_toolbox.storage.statements.invariants import ENDING
+from bsv_wallet_toolbox.storage.statements.parents import gives_outputs
 
 __all__ = [
     "AMOUNTS_OF_CHANGE",
@@ -22,6 +23,7 @@ __all__ = [
     "NEXT_REQ",
     "NEXT_USER",
     "OUTPUTS_OF_TXID",
+    "RELINQUISHED_CHANGE",
     "REPLAY",
     "RESERVED",
     "SEEN_UNSPENT",
@@ -121,8 +123,9 @@ REPLAY = Statement(
     "replay of satoshis",
 )
 
+_is_kept = and_(_o.c.spendable == 1, _o.c.basketId.is_not(None))
 AMOUNTS_OF_CHANGE = Statement(
-    select(_t.c.status, _t.c.isOutgoing, _o.c.spendable, func.sum(_o.c.satoshis))
+    select(_t.c.status, _t.c.isOutgoing, _is_kept, func.sum(_o.c.satoshis))
     .select_from(_maybe_spender)
     .where(
         _o.c.userId == bindparam("user_id"),
@@ -130,10 +133,13 @@ AMOUNTS_OF_CHANGE = Statement(
         _is_alive,
         or_(_spender.c.transactionId.is_(None), _spender_ended),
     )
-    .group_by(_t.c.status, _t.c.isOutgoing, _o.c.spendable),
+    .group_by(_t.c.status, _t.c.isOutgoing, _is_kept),
     "amounts of change",
 )
-"""(status of the parent, whether it is outgoing, spendable, satoshis) of change that nothing alive spends."""
+"""(status of the parent, whether it is outgoing, kept, satoshis) of change that nothing alive spends.
+
+Kept is what is spendable and was not relinquished, which would put it in no basket.
+"""
 
 AWAITED = Statement(
     select(func.coalesce(func.sum(_o.c.satoshis), 0))
@@ -186,6 +192,21 @@ HELD_CHANGE = Statement(
     )
     .order_by(_o.c.outputId),
     "change that is held",
+)
+
+RELINQUISHED_CHANGE = Statement(
+    select(_o.c.txid, _o.c.vout, _o.c.satoshis, literal("relinquished"))
+    .select_from(_maybe_spender)
+    .where(
+        _o.c.userId == bindparam("user_id"),
+        _o.c.change == 1,
+        _o.c.spendable == 1,
+        _o.c.basketId.is_(None),
+        gives_outputs(LISTED_OUTPUT_PARENT),
+        or_(_spender.c.transactionId.is_(None), _spender_ended),
+    )
+    .order_by(_o.c.outputId),
+    "change that was relinquished",
 )
 
 CHANGE_SCRIPTS = Statement(

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
-from bsv_wallet_toolbox.interfaces.statuses import LISTED_OUTPUT_PARENT
+from bsv_wallet_toolbox.interfaces.statuses import AVAILABLE_PARENT, LISTED_OUTPUT_PARENT
 from bsv_wallet_toolbox.storage.schema import metadata
 from bsv_wallet_toolbox.storage.statements.parents import gives_outputs, withholds_outputs
 
@@ -36,6 +36,8 @@ __all__ = [
     "EVERY_ACTION",
     "LOCKING_SCRIPTS",
     "RAW_TRANSACTIONS",
+    "STILL_UNSPENT",
+    "UNSPENT_IN_BASKET",
     "UNTAGGED",
     "WITH_ALL_LABELS",
     "WITH_ANY_LABEL",
@@ -93,16 +95,19 @@ def _in_basket(tagged: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+_OUTPUT = (
+    _o.c.outputId,
+    _o.c.transactionId,
+    func.coalesce(_o.c.txid, _t.c.txid, literal("")),
+    _o.c.vout,
+    _o.c.satoshis,
+    _o.c.customInstructions,
+)
+
+
 def _page(tagged: ColumnElement[bool], order: ColumnElement[Any]) -> Select[Any]:
     return (
-        select(
-            _o.c.outputId,
-            _o.c.transactionId,
-            func.coalesce(_o.c.txid, _t.c.txid, literal("")),
-            _o.c.vout,
-            _o.c.satoshis,
-            _o.c.customInstructions,
-        )
+        select(*_OUTPUT)
         .join(_t, _t.c.transactionId == _o.c.transactionId)
         .where(*_in_basket(tagged), gives_outputs(LISTED_OUTPUT_PARENT))
         .order_by(order)
@@ -149,6 +154,30 @@ UNTAGGED = _output_statements(true(), "")
 ANY_TAG = _output_statements(_any_tag, " with any tag")
 ALL_TAGS = _output_statements(_all_tags, " with all tags")
 
+UNSPENT_IN_BASKET = Statement(
+    select(*_OUTPUT)
+    .join(_t, _t.c.transactionId == _o.c.transactionId)
+    .where(*_in_basket(true()), _o.c.outputId > bindparam("after"), gives_outputs(AVAILABLE_PARENT))
+    .order_by(_o.c.outputId)
+    .limit(bindparam("count")),
+    "outputs that the network should have as unspent",
+)
+"""As the pages above. What is not accepted yet the network need not know."""
+
+STILL_UNSPENT = Statement(
+    select(_o.c.outputId, _o.c.txid, _o.c.vout)
+    .join(_t, _t.c.transactionId == _o.c.transactionId)
+    .where(
+        _o.c.outputId.in_(values_of("ids")),
+        unindexed(_o.c.userId) == bindparam("user_id"),
+        unindexed(_o.c.spendable) == 1,
+        unindexed(_o.c.spentBy).is_(None),
+        gives_outputs(AVAILABLE_PARENT),
+    )
+    .order_by(_o.c.outputId),
+    "which outputs are unspent still",
+)
+
 
 # Actions
 
@@ -158,7 +187,7 @@ class ActionStatements:
     """One way to select actions. Parameters: user_id, statuses, and name_ids (name_id), name_count where labels select.
 
     The pages (count, skip) answer transactionId, txid, satoshis, status, isOutgoing, description, version, lockTime,
-    created_at. The variants ``in_time`` also take created_from and created_before.
+    created_at, reference. The variants ``in_time`` also take created_from and created_before.
     """
 
     page: Statement
@@ -177,6 +206,7 @@ _ACTION = (
     _t.c.version,
     _t.c.lockTime,
     _t.c.created_at,
+    _t.c.reference,
 )
 _IN_TIME = and_(_t.c.created_at >= bindparam("created_from"), _t.c.created_at < bindparam("created_before"))
 

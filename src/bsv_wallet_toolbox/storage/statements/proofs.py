@@ -70,6 +70,18 @@ FAILED_REQS = Statement(
 )
 """Each status by itself is in order in its index, so that two are merged and no long history is sorted."""
 
+REQS_IN_STATUS = Statement(
+    select(_r.c.provenTxReqId, _r.c.txid, _r.c.rawTx)
+    .where(
+        _r.c.status == bindparam("status"),
+        _r.c.rawTx.is_not(None),
+        _r.c.provenTxReqId > bindparam("after"),
+    )
+    .order_by(_r.c.provenTxReqId)
+    .limit(bindparam("count")),
+    "reqs in a status",
+)
+
 SET_REQ_STATUS = Statement(
     update(_r)
     .where(_r.c.provenTxReqId == bindparam("req_id"), _r.c.status == bindparam("old"))
@@ -279,6 +291,18 @@ WHO_SPENT = Statement(
     .order_by(BWT.evidence.c.evidenceId.desc())
     .limit(1),
     "who spent an outpoint",
+)
+
+WHY_ENDED = Statement(
+    select(BWT.evidence.c.details)
+    .where(
+        BWT.evidence.c.txid == bindparam("txid"),
+        BWT.evidence.c.vout.is_(None),
+        BWT.evidence.c.kind == bindparam("kind"),
+    )
+    .order_by(BWT.evidence.c.evidenceId.desc())
+    .limit(1),
+    "latest evidence that ended a transaction",
 )
 
 INSERT_EVIDENCE = Statement(
