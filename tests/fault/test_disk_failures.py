@@ -51,7 +51,7 @@ async def step_or_be_told(life: Life, chance: random.Random, told: set[str]) -> 
         pass
 
 
-@pytest.mark.parametrize("seed", seeds(16))
+@pytest.mark.parametrize("seed", seeds(12))
 async def test_what_a_failing_disk_refused_was_not_done_and_the_rest_was(tmp_path: Path, seed: int) -> None:
     with replaying(seed) as chance, faulty_disk() as disk:
         world = FileWorld(tmp_path)
@@ -152,7 +152,7 @@ async def test_the_error_says_what_the_disk_did(
             assert await alice.balance() < balance
 
 
-@pytest.mark.parametrize("seed", seeds(8))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_a_read_that_fails_is_told_and_the_next_one_works(tmp_path: Path, seed: int) -> None:
     world = World(tmp_path)
     async with world.wallet("alice") as alice:
@@ -199,7 +199,7 @@ async def test_a_disk_that_can_not_be_read_while_a_wallet_opens_leaves_it_as_it_
     world.assert_sound()
 
 
-@pytest.mark.parametrize(("call", "step"), [(Call.WRITE, 23), (Call.SYNC, 1)])
+@pytest.mark.parametrize(("call", "step"), [(Call.WRITE, 31), (Call.SYNC, 1)])
 async def test_a_wallet_whose_making_failed_is_made_by_trying_again(tmp_path: Path, call: Call, step: int) -> None:
     failures = 0
     for number in range(0, 200, step):
