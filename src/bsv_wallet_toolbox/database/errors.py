@@ -50,7 +50,11 @@ class DatabaseCorrupt(DatabaseError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """An I/O error, or no permission. The operation had no effect."""
+    """An I/O error, or no permission. The operation had no effect.
+
+    Where the disk failed a COMMIT and could not be written afterwards either, the message says that this is certain
+    only once something else was written. An idempotency key makes trying again safe in any case.
+    """
 
 
 class DatabaseMissing(DatabaseError):

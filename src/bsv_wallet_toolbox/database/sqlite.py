@@ -16,13 +16,19 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
-from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseMissing
+from bsv_wallet_toolbox.database.errors import (
+    DatabaseBusy,
+    DatabaseClosed,
+    DatabaseError,
+    DatabaseMissing,
+    DatabaseUnavailable,
+)
 from bsv_wallet_toolbox.database.sqlite_connection import MEMORY, SqliteConnection, Synchronous, prepare_file
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INVALID_PARAMETER
@@ -39,6 +45,7 @@ _RERUNS = 5
 _RERUN_SECONDS = 10.0
 _RERUN_PAUSE = 0.01
 _READ_FILE_BUSY_MS = 5_000
+_UNBURIED = "If the program ends before anything else is written, it may turn out to have been written after all."
 
 _log = logging.getLogger("bsv_wallet_toolbox.database")
 
@@ -97,6 +104,8 @@ class SqliteEngine:
         """Between looking at ``_closed`` and queueing: nothing is queued behind the None that ends the thread."""
         self._closed = False
         self._ending = False
+        self._unburied = False
+        """A COMMIT that failed stands whole in the log, and nothing could be written over it yet."""
         self._reading = ThreadPoolExecutor(max(1, len(self._readers)), thread_name_prefix="bsv-wallet-read")
         self._thread = threading.Thread(target=self._serve, name="bsv-wallet-write")
         self._thread.start()
@@ -193,6 +202,9 @@ class SqliteEngine:
         self._thread.join()
         self._reading.shutdown()
         with self._gate:
+            if self._unburied:
+                with suppress(DatabaseError):  # its callers were told
+                    self._writer.bury_lost_commit()
             while self._readers:
                 self._readers.pop().close()
             self._writer.close()
@@ -329,7 +341,8 @@ class SqliteEngine:
             seconds = time.perf_counter() - started
         except BaseException as error:  # noqa: BLE001 given to the callers, or gone when their operations run again
             self._roll_back()
-            return _failed(outcomes, error), False
+            return _failed(outcomes, self._bury(error)), False
+        self._unburied = False
         self._count(done, seconds)
         self._hand_on([event for outcome in done for event in outcome.announced])
         try:
@@ -345,6 +358,19 @@ class SqliteEngine:
             self._listener(events)
         except Exception:  # noqa: BLE001 a listener is not ours; without this thread nothing would be answered again
             _log.exception("%d events were not handed on", len(events))
+
+    def _bury(self, error: BaseException) -> BaseException:
+        """See that a COMMIT that failed takes no effect later; the error, which says so when that is not certain."""
+        if not isinstance(error, DatabaseUnavailable):
+            return error
+        try:
+            self._writer.bury_lost_commit()
+        except DatabaseError:
+            self._roll_back()
+            self._unburied = True
+            return DatabaseUnavailable(f"{error.message}. {_UNBURIED}")
+        self._unburied = False
+        return error
 
     def _count(self, done: list[_Outcome], seconds: float) -> None:
         stats = self._stats

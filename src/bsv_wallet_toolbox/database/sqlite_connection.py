@@ -6,6 +6,7 @@ in this process: closing one drops the other's locks.
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -62,6 +63,8 @@ _ERRORS: tuple[tuple[tuple[type[apsw.Error], ...], type[DatabaseError], str], ..
     ((apsw.IOError, apsw.CantOpenError), DatabaseUnavailable, "the file could not be read or written"),
     ((apsw.Error,), DatabaseError, "the database refused"),
 )
+
+_log = logging.getLogger("bsv_wallet_toolbox.database")
 
 _FAILURES = (apsw.Error, OverflowError, UnicodeEncodeError, KeyError)
 """All that executing raises for reasons in the database or in the values."""
@@ -139,8 +142,7 @@ class SqliteConnection:
         # One plan per statement. Otherwise this build plans again for new values, which costs more than most queries.
         self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if path != MEMORY and not read_only:
-            self.run("PRAGMA journal_mode=WAL")
-            mode = self._cursor.fetchall()[0][0]
+            ((mode,),) = self._ask("PRAGMA journal_mode=WAL")
             if mode != "wal":
                 raise DatabaseUnavailable(f"opening {path}: no write-ahead log here (is it a network file system?)")
         self.run(f"PRAGMA synchronous={synchronous}")
@@ -154,8 +156,7 @@ class SqliteConnection:
         self.run("PRAGMA mmap_size=0")
         self.run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         # Read to its end: a query left half read would hold its snapshot, and the log could never start over.
-        self.run("SELECT count(*) FROM sqlite_schema")
-        self._cursor.fetchall()
+        self._ask("SELECT count(*) FROM sqlite_schema")
         if path != MEMORY and not read_only:
             self._log_id = _identity(self._log)
 
@@ -182,13 +183,37 @@ class SqliteConnection:
         except apsw.Error as error:
             raise _translated(error, sql) from error
 
+    def _ask(self, sql: str) -> list[Row]:
+        """All rows of a statement of our own."""
+        try:
+            rows: list[Row] = self._cursor.execute(sql).fetchall()
+        except apsw.Error as error:
+            raise _translated(error, sql) from error
+        return rows
+
+    def bury_lost_commit(self) -> None:
+        """Write over what a COMMIT that could not be flushed left in the log: it is whole, so whoever opens the file
+        after a crash would take it for committed. DatabaseError when this can't be written either.
+        """
+        self.check_log()
+        self.run("BEGIN IMMEDIATE")
+        ((version,),) = self._ask("PRAGMA user_version")
+        self.run(f"PRAGMA user_version={version}")  # writes a page, also of what is there already
+        self.run("COMMIT")
+
     def operation(self, clock: Callable[[], int], *, read_only: bool) -> SqliteTransaction:
         """The Transaction of one operation, inside the database transaction that is open."""
         return SqliteTransaction(self._connection, self._cursor, clock, read_only)
 
     def close(self) -> None:
-        """Close, whatever is open. The last connection of a file checkpoints and removes its log."""
-        self._connection.close(True)
+        """Close, whatever is open. The last connection of a file checkpoints and removes its log.
+
+        Raises nothing: where that fails, the log stays and whoever opens the file next goes on from it.
+        """
+        try:
+            self._connection.close(True)
+        except apsw.Error as error:
+            _log.warning("closing: %s", _translated(error, "the last checkpoint"))
 
 
 def _identity(path: str) -> tuple[int, int] | None:

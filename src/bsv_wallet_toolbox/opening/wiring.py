@@ -86,12 +86,14 @@ async def open_wallet(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
     derive_from_key: bool = True,
+    vfs: str | None = None,
 ) -> AsyncIterator[OpenWallet]:
     """Open the wallet of ``key`` in a SQLite file, with the monitor running unless ``monitor`` is False.
 
     ``create`` makes the file when it is not there yet. ``fee_rate`` is in satoshis per 1000 bytes; by default 100 on
-    main and 1 elsewhere. ``clock`` and ``entropy`` are seams for tests; with ``derive_from_key`` (the default) the
-    names of change outputs come from the key and the file, so that the key alone can find the coins again.
+    main and 1 elsewhere. ``clock``, ``entropy`` and ``vfs`` (see StorageProvider.open) are seams for tests; with
+    ``derive_from_key`` (the default) the names of change outputs come from the key and the file, so that the key alone
+    can find the coins again.
 
     Leaving the block stops the monitor and waits for every write in flight.
 
@@ -120,7 +122,7 @@ async def open_wallet(
     async with AsyncExitStack() as stack:
         try:
             opened = await StorageProvider.open(
-                path, services, fee_model=fee_model, new=new, clock=clock or SystemClock(), entropy=entropy
+                path, services, fee_model=fee_model, new=new, clock=clock or SystemClock(), entropy=entropy, vfs=vfs
             )
         except DatabaseMissing:
             missing = f"There is no wallet file {os.fspath(path)}. To make a new one, pass create=True."

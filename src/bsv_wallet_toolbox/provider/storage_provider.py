@@ -16,7 +16,7 @@ from typing import Self
 
 import anyio
 
-from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseMissing
+from bsv_wallet_toolbox.database.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable
 from bsv_wallet_toolbox.database.migrations import migrate
 from bsv_wallet_toolbox.database.sqlite import SqliteEngine, read_file
 from bsv_wallet_toolbox.database.transaction import Engine, Transaction
@@ -95,17 +95,18 @@ class StorageProvider:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         commission: Commission | None = None,
+        vfs: str | None = None,
     ) -> Self:
         """Open a SQLite file (or ":memory:") and bring its schema up to date.
 
-        ``commission`` is what the operator of the store charges for every action.
-
-        Only with ``new`` is a file made that was not there. Raises WERR_NETWORK_CHAIN for a file of another chain,
+        Only with ``new`` is a file made that was not there. ``commission`` is what the operator of the store charges
+        for every action. ``vfs`` names the file system layer that SQLite writes through, by default its own; tests
+        break the disk there. Raises WERR_NETWORK_CHAIN for a file of another chain,
         WERR_INVALID_OPERATION for one that is no wallet, and what the database raises.
         """
         clock = clock or SystemClock()
         await _refuse_strange_file(path, create=new is not None)
-        engine = SqliteEngine.open(path, clock=clock, create=new is not None)
+        engine = SqliteEngine.open(path, clock=clock, create=new is not None, vfs=vfs)
         try:
             settings = await cls._prepare(engine, services, new)
             return cls(engine, settings, services, fee_model, clock, entropy or SystemEntropy(), commission)
@@ -195,5 +196,7 @@ class StorageProvider:
 async def _refuse_strange_file(path: str | os.PathLike[str], *, create: bool) -> None:
     """Look at a file before the engine does, which gives it a log and another mode."""
     # Busy: a process that opens it at the same moment; the engine waits for it and the question is asked again then.
-    with suppress(DatabaseBusy, DatabaseMissing):
+    # Unavailable: a file whose making was cut short has to be written before it can be read; the engine does that, or
+    # says why it can't.
+    with suppress(DatabaseBusy, DatabaseMissing, DatabaseUnavailable):
         await asyncio.to_thread(read_file, path, lambda tx: refuse_strangers(tx, create=create))

@@ -18,6 +18,7 @@ from bsv_wallet_toolbox.storage.reqs import JobKind, find_req, move_req, schedul
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.transactions import (
     TransactionRow,
+    announce,
     find_by_id,
     find_by_reference,
     move_transaction,
