@@ -24,7 +24,7 @@ from bsv_wallet_toolbox.storage.statements import actions, proofs
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import MAX_OUTPUT_SCRIPT, UserScope
 from bsv_wallet_toolbox.templates import brc29
-from bsv_wallet_toolbox.transactions.merkle_path import MerklePath
+from bsv_wallet_toolbox.transactions.hashes import display, sha256d
 from bsv_wallet_toolbox.transactions.tx import (
     InputSpec,
     OutputSpec,
@@ -32,12 +32,18 @@ from bsv_wallet_toolbox.transactions.tx import (
     build_transaction,
     parse_transaction,
 )
+from bsv_wallet_toolbox.transactions.wire import write_varint
 
 __all__ = ["MinedRows", "own_script", "suffix_of"]
 
 PREFIX = b64encode(b"seeded").decode()
 FIRST_HEIGHT = 100_000
-_SIBLINGS = tuple(hashlib.sha256(b"sibling %d" % level).hexdigest() for level in range(10))
+INDEX = 1
+"""Where every transaction stands in its block. Not at 0: that is the coinbase, for which other rules hold."""
+_SIBLINGS = tuple(hashlib.sha256(b"sibling %d" % level).digest() for level in range(10))
+_BEFORE_TXID = bytes([len(_SIBLINGS), 2, 0, 0]) + _SIBLINGS[0] + bytes([INDEX, 2])
+_AFTER_TXID = b"".join(bytes([1, 1, 0]) + sibling for sibling in _SIBLINGS[1:])
+"""The rest of the BUMP (BRC-74), the same for all: MerklePath would take most of the time of filling a large wallet."""
 _UNLOCKING = bytes(107)
 _LAST_TRANSACTION = Statement(select(func.max(metadata.tables["transactions"].c.transactionId)), "last transaction")
 _LAST_PROVEN = Statement(select(func.max(metadata.tables["proven_txs"].c.provenTxId)), "last proven tx")
@@ -122,18 +128,19 @@ class MinedRows:
         )
 
     def _proof(self, view: TransactionView, number: int) -> dict[str, Any]:
-        # Never position 0: that is the coinbase, for which other rules hold.
-        index, height = 1 + number % 1023, FIRST_HEIGHT + number
-        path = MerklePath.from_tsc(view.txid, index, _SIBLINGS, height)
+        height = FIRST_HEIGHT + number
+        root = sha256d(_SIBLINGS[0] + view.txid_bytes)
+        for sibling in _SIBLINGS[1:]:
+            root = sha256d(root + sibling)
         return {
             "now": self.now,
             "txid": view.txid,
             "raw_tx": view.raw,
             "height": height,
-            "index_in_block": index,
-            "merkle_path": path.raw,
+            "index_in_block": INDEX,
+            "merkle_path": write_varint(height) + _BEFORE_TXID + view.txid_bytes + _AFTER_TXID,
             "block_hash": hashlib.sha256(b"block %d" % height).hexdigest(),
-            "merkle_root": path.root,
+            "merkle_root": display(root),
         }
 
     def change(

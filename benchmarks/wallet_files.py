@@ -5,10 +5,11 @@ Filling them through the wallet itself would take hours; what ``bsv-wallet docto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Index, bindparam, update
+from sqlalchemy.schema import CreateIndex, DropIndex, ExecutableDDLElement
 
 from benchmarks.mined_rows import MinedRows, own_script
 from bsv_wallet_toolbox.database.statements import Statement
@@ -18,7 +19,7 @@ from bsv_wallet_toolbox.keys.sources import StaticKey
 from bsv_wallet_toolbox.mockchain import MockChain, MockServices
 from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
-from bsv_wallet_toolbox.storage.schema import metadata
+from bsv_wallet_toolbox.storage.schema import BWT_INDEXES, PEER_INDEXES, metadata
 from bsv_wallet_toolbox.storage.statements import actions
 from bsv_wallet_toolbox.storage.users import UserScope, default_basket, find_or_insert_baskets, find_user
 from bsv_wallet_toolbox.transactions.tx import OutputSpec
@@ -40,6 +41,12 @@ _DESIRED = Statement(
     "set desired outputs",
 )
 
+_POOL_INDEXES = tuple(
+    index
+    for index in (*PEER_INDEXES, *BWT_INDEXES)
+    if index.table is not None and index.table.name in ("proven_txs", "transactions", "outputs")
+)
+
 Fill = Callable[[Transaction, UserScope, range], None]
 
 
@@ -55,7 +62,7 @@ async def fill_pool(file: Path, coins: int, satoshis: int) -> None:
             rows.change(transaction_id, view, 0, basket_id, number)
         rows.write()
 
-    await _fill(file, coins, SLICE, fill)
+    await _fill(file, coins, SLICE, fill, _POOL_INDEXES)
 
 
 async def fill_history(file: Path, count: int) -> None:
@@ -102,12 +109,23 @@ async def use_one_change_output(wallet: OpenWallet) -> None:
     await wallet.provider.engine.write(lambda tx: tx.execute(_DESIRED, desired=1))
 
 
-async def _fill(file: Path, count: int, step: int, fill: Fill) -> None:
+async def _fill(file: Path, count: int, step: int, fill: Fill, indexes: Sequence[Index] = ()) -> None:
+    """Make the file and fill it slice by slice. ``indexes`` are made at the end: kept up they cost most of the time."""
     services = MockServices(MockChain())
     async with open_wallet(file, StaticKey(ROOT_KEY), services, create=True, monitor=False) as wallet:
+        await _run(wallet, [DropIndex(index) for index in indexes])
         for start in range(0, count, step):
 
             def store(tx: Transaction, numbers: range = range(start, min(count, start + step))) -> None:
                 fill(tx, find_user(tx, wallet.identity_key), numbers)
 
             await wallet.provider.engine.write(store)
+        await _run(wallet, [CreateIndex(index) for index in indexes])
+
+
+async def _run(wallet: OpenWallet, definitions: Sequence[ExecutableDDLElement]) -> None:
+    def operation(tx: Transaction) -> None:
+        for definition in definitions:
+            tx.execute(Statement(definition, "index"))
+
+    await wallet.provider.engine.write(operation)
