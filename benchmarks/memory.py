@@ -1,4 +1,4 @@
-"""Memory of a process that has one wallet open: after opening, along a run of actions and lists, and at most.
+"""Memory of a process that has one wallet open: after opening, when its caches are full, and after more work.
 
 Measured in a process of its own, ``python -m benchmarks.memory FILE``, which nothing else has filled; Linux only.
 """
@@ -18,8 +18,9 @@ from benchmarks.ours import Bench, opened_bench
 __all__ = ["MemoryUse", "measure_memory"]
 
 STATUS = Path("/proc/self/status")
-ACTIONS = 5000
-"""Of each half of the run."""
+FILLING = 40_000
+"""Actions until the wallet's two caches, of 64 MiB each, are full."""
+ACTIONS = 10_000
 CALLERS = 16
 
 
@@ -29,14 +30,9 @@ class MemoryUse:
 
     wallet: str
     opened: float
-    half_way: float
+    filled: float
     end: float
     peak: float
-
-    @property
-    def growth(self) -> float:
-        """Over the second half of the run, when caches have filled."""
-        return self.end - self.half_way
 
 
 def measure_memory(file: Path, wallet: str) -> MemoryUse | None:
@@ -55,8 +51,8 @@ def _resident() -> Iterator[float]:
         yield int(lines[name].split()[0]) / 1024
 
 
-async def _half(bench: Bench) -> None:
-    await bench.create_actions(ACTIONS, CALLERS)
+async def _work(bench: Bench, actions: int) -> None:
+    await bench.create_actions(actions, CALLERS)
     for _ in range(5):
         await bench.list("list_outputs", 20, 1000, {"basket": "default", "limit": 100})
         await bench.list("list_actions", 20, 1000, {"labels": [], "limit": 100, "includeOutputs": True})
@@ -65,11 +61,11 @@ async def _half(bench: Bench) -> None:
 async def _use(file: Path, wallet: str) -> MemoryUse:
     async with opened_bench(file) as bench:
         _, opened = _resident()
-        await _half(bench)
-        _, half_way = _resident()
-        await _half(bench)
+        await _work(bench, FILLING)
+        _, filled = _resident()
+        await _work(bench, ACTIONS)
         peak, end = _resident()
-    return MemoryUse(wallet, opened, half_way, end, peak)
+    return MemoryUse(wallet, opened, filled, end, peak)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ _HEADINGS = (
     "mark",
     "goal",
 )
-_TEXT_COLUMNS = ("operation", "wallet", "mark", "goal")
-_MEMORY_HEADINGS = ("memory, MiB", "after opening", "after 5 000 actions", "after 10 000", "at most")
+_TEXT_COLUMNS = ("operation", "wallet", "mark", "goal", "memory, MiB")
+_MEMORY_HEADINGS = ("memory, MiB", "after opening", "after 40 000 actions", "after 50 000", "at most")
 _NONE = "-"
 
 
@@ -139,11 +139,11 @@ def _verdict(found: Comparison, mark: Mark) -> str:
     figure = mark.figure(found)
     if figure is None:
         return "not measured"
-    return f"{figure:.3g}, {'reached' if mark.is_reached(found) else 'MISSED'}"
+    return f"{figure:.4g}, {'reached' if mark.is_reached(found) else 'MISSED'}"
 
 
 def _memory_row(use: MemoryUse) -> tuple[str, ...]:
-    return use.wallet, *(f"{each:.0f}" for each in (use.opened, use.half_way, use.end, use.peak))
+    return use.wallet, *(f"{each:.0f}" for each in (use.opened, use.filled, use.end, use.peak))
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
