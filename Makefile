@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
-.PHONY: help demo test test-faults check bench lock clean
+.PHONY: help demo test test-faults check bench bench-docs lock clean
 
 help:
 	@echo "make demo         two wallets pay each other on a mock chain and survive a reorg"
 	@echo "make test         all tests (external vectors: BSV_WALLET_TEST_DATA=DIR)"
 	@echo "make test-faults  the long fault programme: 1000 random kills, many more seeds of everything random"
 	@echo "make check        lint, format, types, layering"
-	@echo "make bench        createAction and internalizeAction timings (beside the npm toolbox when node is present)"
+	@echo "make bench        timings of the main operations, beside the npm toolbox when node is there (BIG=1: also a million coins)"
+	@echo "make bench-docs   the same, and the table of docs/reference/benchmarks.md renewed"
 	@echo "make lock         renew requirements/*.lock (needs uv)"
 
 $(BIN)/python:
@@ -47,6 +48,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+bench-docs: $(VENV)/.dev
+	$(BIN)/python -m benchmarks --renew docs/reference/benchmarks.md
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements/dev.lock

@@ -1,4 +1,7 @@
-"""``python -m benchmarks``: createAction and internalizeAction, ours and the npm toolbox's in turns."""
+"""``python -m benchmarks``: the main operations, ours and the npm toolbox's in turns, beside what is aimed at.
+
+With BIG=1 in the environment also a wallet of a million coins, which takes some minutes to fill.
+"""
 
 from __future__ import annotations
 
@@ -6,104 +9,49 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import sys
 import tempfile
-import time
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.measurement import Comparison, Measurement
-from benchmarks.ours import opened_bench
+from benchmarks.large import LARGE, large_wallet
+from benchmarks.measurement import Comparison
+from benchmarks.memory import MemoryUse, measure_memory
 from benchmarks.peer import Peer, install_peer
+from benchmarks.reading import lists
+from benchmarks.report import Report, flush_ms, renew_page
+from benchmarks.turns import Workshop
+from benchmarks.writing import MIDDLE, chains, create_actions, internalize_actions, pool_of
 
-WARM_UP = 5
-OUR_ACTIONS, PEER_ACTIONS = 400, 40
-FEW_COINS_ACTIONS = 25
-FEW_COINS_SATOSHIS = 100_000
-"""Change of a small pool falls to crumbs: coins this large pay for every action on both sides."""
-BATCH = 500
-
-
-def flush_ms(directory: Path) -> float:
-    """Median time of writing 64 KiB and flushing it to disk: what no durable commit can beat here."""
-    times = []
-    with (directory / "flush").open("wb", buffering=0) as file:
-        for _ in range(50):
-            began = time.perf_counter()
-            file.write(os.urandom(65536))
-            os.fdatasync(file.fileno()) if hasattr(os, "fdatasync") else os.fsync(file.fileno())
-            times.append((time.perf_counter() - began) * 1000)
-    return sorted(times)[len(times) // 2]
+SERIES: dict[str, Callable[[Workshop], Awaitable[list[Comparison]]]] = {
+    "createAction": create_actions,
+    "chain": chains,
+    "internalizeAction": internalize_actions,
+    "lists": lists,
+    "large": large_wallet,
+}
+MEMORY = "memory"
+WIDTH = 220
 
 
-async def create_actions(directory: Path, peer: Peer | None, coins: int, rounds: int) -> list[Comparison]:
-    satoshis = FEW_COINS_SATOSHIS if coins < 100 else 1000
-    ours: dict[int, list[Measurement]] = {1: [], 16: []}
-    theirs: dict[int, list[Measurement]] = {1: [], 16: []}
-    for number in range(rounds):
-        async with opened_bench(directory / f"ours-{coins}-{number}.sqlite", coins, satoshis) as bench:
-            if peer is not None:
-                peer.open(directory / f"peer-{coins}-{number}.sqlite", coins, satoshis)
-                peer.ask("createAction", count=WARM_UP)
-            await bench.create_actions(WARM_UP, 1)
-            for callers in (1, 16):
-                if peer is not None:
-                    few = min(PEER_ACTIONS, FEW_COINS_ACTIONS if coins < 100 else PEER_ACTIONS)
-                    theirs[callers].append(peer.measure("createAction", few, callers))
-                count = FEW_COINS_ACTIONS if coins < 100 else OUR_ACTIONS
-                ours[callers].append(await bench.create_actions(count, callers))
-    return [
-        Comparison("createAction", coins, callers, tuple(ours[callers]), tuple(theirs[callers])) for callers in (1, 16)
-    ]
-
-
-async def internalize_actions(directory: Path, peer: Peer | None, coins: int, rounds: int) -> list[Comparison]:
-    kinds = (("internalizeAction", 1, 100, 30), (f"internalizeAction of {BATCH}", BATCH, 4, 2))
-    found: dict[str, tuple[list[Measurement], list[Measurement]]] = {name: ([], []) for name, *_ in kinds}
-    for number in range(rounds):
-        async with opened_bench(directory / f"ours-in-{coins}-{number}.sqlite", coins, 1000) as bench:
-            if peer is not None:
-                peer.open(directory / f"peer-in-{coins}-{number}.sqlite", coins, 1000)
-                peer.ask("internalizeAction", count=WARM_UP)
-            await bench.internalize_actions(WARM_UP, 1)
-            for name, outputs, our_count, peer_count in kinds:
-                if peer is not None:
-                    found[name][1].append(peer.measure("internalizeAction", peer_count, 1, payments=outputs))
-                found[name][0].append(await bench.internalize_actions(our_count, 1, outputs))
-    return [Comparison(name, coins, 1, tuple(ours), tuple(theirs)) for name, (ours, theirs) in found.items()]
-
-
-def table_of(comparisons: list[Comparison]) -> Table:
-    table = Table(title="Operations per second (medians of rounds made in turns; a batch counts as one operation)")
-    for heading in ("operation", "coins", "callers", "ours/s", "p50 ms", "cpu ms", "statements", "commit ms"):
-        table.add_column(heading, justify="left" if heading == "operation" else "right")
-    table.add_column("npm/s", justify="right")
-    table.add_column("ratio (rounds)", justify="right")
-    for each in comparisons:
-        npm = f"{each.peer_per_second:.1f}" if each.peer_per_second is not None else "-"
-        rounds = ", ".join(f"{ratio:.1f}" for ratio in each.ratios)
-        table.add_row(
-            each.operation,
-            f"{each.coins}",
-            f"{each.callers}",
-            f"{each.ours_per_second:.1f}",
-            f"{each.median('p50_ms'):.2f}",
-            f"{each.median('cpu_ms'):.2f}",
-            f"{each.median('statements'):.1f}",
-            f"{each.median('commit_ms'):.2f}",
-            npm,
-            f"{each.ratio:.1f} ({rounds})" if each.ratio is not None else "-",
-        )
-    return table
-
-
-async def run(arguments: argparse.Namespace) -> tuple[list[Comparison], float]:
+async def measure(shop: Workshop, chosen: list[str]) -> tuple[list[Comparison], list[MemoryUse]]:
     comparisons: list[Comparison] = []
+    for name, series in SERIES.items():
+        if name in chosen:
+            comparisons += await series(shop)
+            print(f"{name} measured", file=sys.stderr)
+    pools = [pool_of(MIDDLE)] if MEMORY in chosen else []
+    if pools and "large" in chosen:
+        pools.append(LARGE)
+    # Written to in place: nothing else is measured on these files any more.
+    used = [measure_memory(await shop.file(pool), f"{pool.coins:,} coins".replace(",", " ")) for pool in pools]
+    return comparisons, [use for use in used if use is not None]
+
+
+def run(arguments: argparse.Namespace) -> Report:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bsv-wallet-bench-")))
         flush = flush_ms(directory)
@@ -114,28 +62,51 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Comparison], float]:
                 peer = stack.enter_context(Peer())
             else:
                 print(f"without the npm toolbox: {reason}", file=sys.stderr)
-        for coins in arguments.coins:
-            comparisons += await create_actions(directory, peer, coins, arguments.rounds)
-            print(f"createAction at {coins} coins measured", file=sys.stderr)
-        comparisons += await internalize_actions(directory, peer, arguments.coins[-1], arguments.rounds)
-    return comparisons, flush
+        comparisons, memory = asyncio.run(measure(Workshop(directory, peer, arguments.rounds), arguments.only))
+        facts = peer.facts if peer is not None else {}
+    return Report(_command(arguments), arguments.rounds, flush, facts, comparisons, memory)
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What measures the same again."""
+    big = "BIG=1 " if os.environ.get("BIG") == "1" else ""
+    only = "" if arguments.only == _everything() else f" --only {','.join(arguments.only)}"
+    return f"{big}python -m benchmarks --rounds {arguments.rounds}{only}{' --no-peer' if arguments.no_peer else ''}"
+
+
+def _everything() -> list[str]:
+    return [name for name in (*SERIES, MEMORY) if name != "large" or os.environ.get("BIG") == "1"]
+
+
+def _chosen(names: str) -> list[str]:
+    chosen = names.split(",")
+    unknown = set(chosen) - {*SERIES, MEMORY}
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return chosen
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--coins", type=int, nargs="+", default=[10, 1000, 10_000], help="sizes of the coin pool")
+    parser.add_argument(
+        "--only", type=_chosen, default=_everything(), help=f"some of {','.join((*SERIES, MEMORY))}", metavar="SERIES"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often both sides are measured, in turns")
     parser.add_argument("--no-peer", action="store_true", help="leave the npm toolbox out")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    output.add_argument("--markdown", action="store_true", help="print the block of docs/reference/benchmarks.md")
+    output.add_argument("--renew", type=Path, metavar="PAGE", help="also put the block into this page")
     arguments = parser.parse_args()
-    comparisons, flush = asyncio.run(run(arguments))
+    report = run(arguments)
     if arguments.json:
-        print(json.dumps({"flushMs": flush, "comparisons": [asdict(each) for each in comparisons]}, indent=2))
-        return
-    console = Console(width=150)
-    console.print(table_of(comparisons))
-    console.print(f"64 KiB written and flushed to this disk: {flush:.2f} ms. All with WAL and synchronous=FULL.")
-    console.print(f"Python {platform.python_version()}, {platform.python_compiler()}.")
+        print(json.dumps(report.to_json(), indent=2))
+    elif arguments.markdown:
+        print(report.markdown())
+    else:
+        report.print(Console(width=WIDTH))
+    if arguments.renew is not None:
+        renew_page(arguments.renew, report.markdown())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Our side: a wallet file with a pool of mined coins, and timed calls of its public methods."""
+"""Our side: a wallet and timed calls of its public methods."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import asyncio
 import statistics
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measurement import Measurement
-from bsv_wallet_toolbox.brc100.actions import validate_internalize_action
-from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.interfaces.proofs import Incoming, Proof
+from benchmarks.wallet_files import ROOT_KEY
+from bsv_wallet_toolbox.interfaces.services import PostAnswer, PostOutcome
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.keys.sources import StaticKey
 from bsv_wallet_toolbox.mockchain import MockChain, MockServices
 from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
-from bsv_wallet_toolbox.seams import SystemEntropy
-from bsv_wallet_toolbox.storage.internalize_action import Reference, internalize
-from bsv_wallet_toolbox.storage.users import find_user
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import (
@@ -35,7 +31,6 @@ from bsv_wallet_toolbox.transactions.tx import (
 
 __all__ = ["Bench", "opened_bench"]
 
-ROOT_KEY = bytes([1]) * 32
 PAYER = KeyDeriver(bytes([2]) * 32)
 PREFIX = b64encode(b"bench").decode()
 NOWHERE = "76a914" + "00" * 20 + "88ac"
@@ -66,6 +61,13 @@ class Payment:
                 for vout, suffix in enumerate(self.suffixes)
             ],
         }
+
+
+class AcceptingServices(MockServices):
+    """The network of a benchmark: it takes every transaction at once, as that of the npm toolbox does here."""
+
+    async def post_beef(self, beef: bytes, txids: Sequence[str]) -> list[PostAnswer]:
+        return [PostAnswer("acceptor", txid, PostOutcome.ACCEPTED_SEEN) for txid in txids]
 
 
 class Bench:
@@ -102,35 +104,48 @@ class Bench:
             payments.append(Payment(view, names, beef.to_atomic(view.txid)))
         return payments
 
-    async def fill(self, coins: int, satoshis: int) -> None:
-        """Store mined coins through the storage operation, many in a commit: what filling costs is not of interest."""
-        payments = self.payments(coins, 1, satoshis)
-        provider = self.wallet.provider
-        for start in range(0, coins, 500):
-            chunk = payments[start : start + 500]
-
-            def store(tx: Transaction, chunk: list[Payment] = chunk) -> None:
-                scope = find_user(tx, self.wallet.identity_key)
-                for payment in chunk:
-                    path, header = self._chain.proof_of(payment.view.txid)  # type: ignore[misc]  # it was just mined
-                    proof = Proof(payment.view.txid, payment.view.raw, path, header)
-                    incoming = Incoming(payment.view, Beef.parse(payment.beef), proof)
-                    args = validate_internalize_action(payment.args())
-                    longest = provider.policy.max_output_script
-                    internalize(tx, scope, args, incoming, Reference(SystemEntropy()), longest, None, None)
-
-            await provider.engine.write(store)
-
-    async def create_actions(self, count: int, callers: int) -> Measurement:
+    async def create_actions(
+        self, count: int, callers: int = 1, *, satoshis: int = 100, delayed: bool = True
+    ) -> Measurement:
         args: Any = {
             "description": "benchmark",
-            "outputs": [{"lockingScript": NOWHERE, "satoshis": 100, "outputDescription": "nowhere"}],
+            "outputs": [{"lockingScript": NOWHERE, "satoshis": satoshis, "outputDescription": "nowhere"}],
+            "options": {"acceptDelayedBroadcast": delayed},
         }
         return await self._timed(count, callers, lambda _: self.wallet.create_action(args))
 
-    async def internalize_actions(self, count: int, callers: int, outputs_each: int = 1) -> Measurement:
+    async def lengthen_chain(self, depth: int) -> None:
+        """Make actions until the last one has ``depth`` unmined ancestors, itself counted, above a mined one."""
+        args: Any = {
+            "description": "link of a chain",
+            "outputs": [{"lockingScript": NOWHERE, "satoshis": 100, "outputDescription": "nowhere"}],
+        }
+        length = 0
+        while length <= depth:
+            made = await self.wallet.create_action(args)
+            length = len(Beef.parse(bytes(made["tx"])))
+
+    async def internalize_actions(self, count: int, callers: int = 1, outputs_each: int = 1) -> Measurement:
         payments: list[Any] = [each.args() for each in self.payments(count, outputs_each, 1000)]
         return await self._timed(count, callers, lambda index: self.wallet.internalize_action(payments[index]))
+
+    async def list(self, method: str, count: int, rows: int, args: Mapping[str, Any]) -> tuple[Measurement, int]:
+        """Page after page of ``args["limit"]`` rows, from the first again when all ``rows`` have been listed.
+
+        The second result is the total that the last page gave.
+        """
+        listing = getattr(self.wallet, method)
+        results: list[Any] = [None]
+
+        async def page(index: int) -> None:
+            results[0] = await listing({**args, "offset": index * args["limit"] % rows})
+
+        measured = await self._timed(count, 1, page)
+        found = results[0]
+        return measured, found["totalOutputs" if "totalOutputs" in found else "totalActions"]
+
+    async def balances(self, count: int) -> Measurement:
+        return await self._timed(count, 1, lambda _: self.wallet.balance())
 
     async def _timed(self, count: int, callers: int, call: Callable[[int], Awaitable[Any]]) -> Measurement:
         latencies: list[float] = []
@@ -146,23 +161,21 @@ class Bench:
         before, cpu, began = engine.stats, time.process_time(), time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(callers)))
         elapsed, cpu_used, after = time.perf_counter() - began, time.process_time() - cpu, engine.stats
+        wrote = after.commits > before.commits
         return Measurement(
             count=count,
             elapsed_ms=elapsed * 1000,
             p50_ms=statistics.median(latencies) * 1000,
             cpu_ms=cpu_used * 1000 / count,
-            statements=(after.statements - before.statements) / count,
-            commits=(after.commits - before.commits) / count,
-            commit_ms=(after.commit_seconds - before.commit_seconds) * 1000 / count,
+            statements=(after.statements - before.statements) / count if wrote else None,
+            commits=(after.commits - before.commits) / count if wrote else None,
+            commit_ms=(after.commit_seconds - before.commit_seconds) * 1000 / count if wrote else None,
         )
 
 
 @asynccontextmanager
-async def opened_bench(file: Path, coins: int, satoshis: int) -> AsyncIterator[Bench]:
-    """A new wallet file with a pool of coins; no monitor, so that only the measured calls write."""
-    chain = MockChain(premine=True)
-    services = MockServices(chain)
-    async with open_wallet(file, StaticKey(ROOT_KEY), services, create=True, monitor=False) as wallet:
-        bench = Bench(wallet, chain)
-        await bench.fill(coins, satoshis)
-        yield bench
+async def opened_bench(file: Path) -> AsyncIterator[Bench]:
+    """A wallet file of ROOT_KEY, opened; no monitor, so that only the measured calls write."""
+    services = AcceptingServices(MockChain(premine=True))
+    async with open_wallet(file, StaticKey(ROOT_KEY), services, monitor=False) as wallet:
+        yield Bench(wallet, services.mock)

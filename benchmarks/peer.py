@@ -27,7 +27,11 @@ def install_peer() -> str | None:
 
 
 class Peer:
+    """``facts``: its version as ``toolbox``, and once a file was opened those of ``node`` and ``sqlite``."""
+
     def __init__(self) -> None:
+        package = json.loads((INTEROP / "package.json").read_text())
+        self.facts: dict[str, str] = {"toolbox": package["dependencies"]["@bsv/wallet-toolbox"]}
         self._node = subprocess.Popen(
             ["node", INTEROP / "bench_peer.mjs"],
             stdin=subprocess.PIPE,
@@ -47,19 +51,30 @@ class Peer:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, file: Path, coins: int, satoshis: int) -> None:
-        """A new file with a seeded pool, as durable as ours: WAL, synchronous=FULL."""
-        self.ask("setup", file=str(file), coins=coins, satoshis=satoshis, pragmas="durable")
+    def seed(self, file: Path, **contents: int) -> None:
+        """Make a new file and close it; ``contents`` are arguments of ``setup``, see interop/README.md."""
+        self.ask("setup", file=str(file), **contents)
+        self.ask("close")
 
-    def measure(self, command: str, count: int, callers: int, **arguments: Any) -> Measurement:
+    def open(self, file: Path) -> None:
+        """Open a seeded file, as durable as ours: WAL, synchronous=FULL."""
+        said = self.ask("setup", file=str(file), keep=True, pragmas="durable")
+        self.facts |= {name: str(said[name]) for name in ("node", "sqlite")}
+
+    def measure(self, command: str, count: int, callers: int = 1, **arguments: Any) -> Measurement:
+        return self.list(command, count, callers, **arguments)[0]
+
+    def list(self, command: str, count: int, callers: int = 1, **arguments: Any) -> tuple[Measurement, int | None]:
+        """As :meth:`measure`, with the total that the last page gave."""
         result = self.ask(command, count=count, callers=callers, **arguments)
-        return Measurement(
+        measured = Measurement(
             count=count,
             elapsed_ms=result["elapsedMs"],
             p50_ms=statistics.median(result["latenciesMs"]),
             cpu_ms=result["cpuMs"] / count,
             statements=result["statementsPerOperation"],
         )
+        return measured, result.get("total")
 
     def __enter__(self) -> Self:
         return self

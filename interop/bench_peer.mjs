@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { PrivateKey } from '@bsv/sdk'
 import { PaymentMaker, atomicBeefOf } from './payments.mjs'
-import { seedCoins } from './seed.mjs'
+import { seedCoins, seedHistory } from './seed.mjs'
 import { openKnex, openStorage, openWallet } from './toolbox.mjs'
 
 console.log = console.info = console.error
@@ -22,7 +22,8 @@ class Session {
   statements = { total: 0, transactions: 0 }
 
   static async open({
-    file, coins = 0, satoshis = 1000, pragmas = 'durable', chain = 'test', rootKeyHex = DEFAULT_ROOT_KEY, feeRate = 1, keep = false
+    file, coins = 0, satoshis = 1000, history = 0, changeOutputs, pragmas = 'durable', chain = 'test',
+    rootKeyHex = DEFAULT_ROOT_KEY, feeRate = 1, keep = false
   }) {
     const opened = new Session()
     if (!keep) for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true })
@@ -32,6 +33,10 @@ class Session {
     opened.payments = new PaymentMaker(rootKeyHex, PAYER_IDENTITY_KEY, `payment ${proofs}`, PAYMENTS_HEIGHT + proofs)
     Object.assign(opened, await openWallet(storage, rootKeyHex, height => opened.payments.headerAt(height)))
     if (coins > 0) await seedCoins(opened.knex, storage, rootKeyHex, coins, satoshis)
+    if (history > 0) await seedHistory(opened.knex, storage, rootKeyHex, history)
+    if (changeOutputs !== undefined) {
+      await opened.knex('output_baskets').where({ name: 'default' }).update({ numberOfDesiredUTXOs: changeOutputs })
+    }
     opened.knex.on('query', ({ sql }) => {
       if (/^(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)/i.test(sql)) opened.statements.transactions += 1
       else opened.statements.total += 1
@@ -109,6 +114,21 @@ class Session {
     return await this.measure(count, callers, async number => await this.wallet.internalizeAction(requests[number]))
   }
 
+  // Page after page of `args.limit` rows, from the first again when all `rows` have been listed.
+  async list(method, { count = 1, callers = 1, rows, args }) {
+    let result
+    const measured = await this.measure(count, callers, async number => {
+      result = await this.wallet[method]({ ...args, offset: number * args.limit % rows })
+    })
+    return { ...measured, total: result.totalOutputs ?? result.totalActions, listed: (result.outputs ?? result.actions).length }
+  }
+
+  async balance({ count = 1, callers = 1 }) {
+    let satoshis
+    const measured = await this.measure(count, callers, async () => { satoshis = await this.wallet.balance() })
+    return { ...measured, satoshis }
+  }
+
   async close() {
     await this.wallet.destroy()
   }
@@ -123,7 +143,9 @@ const commands = {
   },
   createAction: async args => await session.createAction(args),
   internalizeAction: async args => await session.internalizeAction(args),
-  balance: async () => ({ satoshis: await session.wallet.balance() }),
+  listOutputs: async args => await session.list('listOutputs', args),
+  listActions: async args => await session.list('listActions', args),
+  balance: async args => await session.balance(args),
   async close() {
     await session?.close()
     session = undefined

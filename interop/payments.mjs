@@ -71,13 +71,17 @@ export class PaymentMaker {
     return this.#headers.get(height)
   }
 
-  /** One transaction in a block of its own with one output per entry of `amounts` (satoshis). */
-  make(amounts) {
+  /**
+   * One transaction in a block of its own with one output per entry of `amounts` (satoshis). It spends the output
+   * `{ txid, vout }` if one is given, otherwise one that nobody has heard of.
+   */
+  make(amounts, spent) {
     const number = this.#made++
     const outputs = amounts.map((satoshis, vout) => this.#output(number, vout, satoshis))
+    const source = spent ? Buffer.from(spent.txid, 'hex').reverse() : sha256(`${this.#seed} outpoint ${number}`)
     const rawTx = Buffer.concat([
       uint32(1),
-      Buffer.of(1), sha256(`${this.#seed} outpoint ${number}`), uint32(0), Buffer.of(107), Buffer.alloc(107), uint32(0xffffffff),
+      Buffer.of(1), source, uint32(spent?.vout ?? 0), Buffer.of(107), Buffer.alloc(107), uint32(0xffffffff),
       varint(outputs.length), ...outputs.flatMap(output => [uint64(output.satoshis), Buffer.of(25), output.lockingScript]),
       uint32(0)
     ])
