@@ -18,7 +18,7 @@ from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF
-from bsv_wallet_toolbox.storage.create_action import signed_output_columns
+from bsv_wallet_toolbox.storage.insert_action import signed_output_columns
 from bsv_wallet_toolbox.storage.schema import metadata
 from bsv_wallet_toolbox.storage.statements import actions, proofs
 from bsv_wallet_toolbox.storage.timestamps import iso

@@ -31,10 +31,10 @@ async def test_what_builds_on_it_is_shown_with_the_new_proof(world: World, notic
         height = world.chain.mine(1)[0].height
         await alice.internalize_action(internalize_args(await shown()))
         await alice.monitor.run_until_idle()
-        verify_beef(await storage.beef_of(txid), txid, is_active)
+        verify_beef(await storage.beef_of(txid), [txid], is_active)
 
         world.chain.reorg(height, 2, {txid: 1})
         await alice.internalize_action(internalize_args(await shown()))
         if notices:
             await alice.monitor.run_until_idle()
-        verify_beef(await storage.beef_of(txid), txid, is_active)
+        verify_beef(await storage.beef_of(txid), [txid], is_active)

@@ -162,17 +162,17 @@ def remember(path: Path, txid: str, reference: str, *, held_back: bool) -> None:
         file.close()
 
 
-async def pay(wallet: OpenWallet, world: World, *, delayed: bool) -> str:
-    """Spend the only coin; the txid."""
+async def pay(wallet: OpenWallet, originator: str | None, *, delayed: bool) -> str:
+    """Spend the only coin for an app; the txid."""
     args: Any = payment_to(NOWHERE, 600, delayed=delayed)
-    return (await wallet.create_action(args))["txid"]
+    return (await wallet.create_action(args, originator))["txid"]
 
 
 @pytest.mark.parametrize("vector", placeholders("abortaction"), ids=str)
 async def test_an_action_of_that_reference(vector: Vector, world: World, wallet_of: WalletOf, path: Path) -> None:
     async with wallet_of(vector.root_key) as wallet:
         await world.fund(wallet, 1000)
-        txid = await pay(wallet, world, delayed=not vector.must_fail)
+        txid = await pay(wallet, vector.originator, delayed=not vector.must_fail)
         rest = await wallet.balance()
     remember(path, txid, vector.args["reference"], held_back=not vector.must_fail)
 
