@@ -268,6 +268,15 @@ async def test_held_back_and_sent_with_others_can_not_be_combined_over_two_calls
     await alice.sign_action(signing(signable, coin, noSend=True, sendWith=[]))
 
 
+async def test_known_txids_of_createaction_are_only_named(world: World, alice: OpenWallet) -> None:
+    signable, coin = await two_step(world, alice)
+    await alice.abort_action({"reference": signable["reference"]})
+    signable, coin = await two_step(world, alice, coin, knownTxids=[coin.txid])
+    beef = Beef.parse((signed := await alice.sign_action(signing(signable, coin)))["tx"])
+    assert beef.is_txid_only(coin.txid)
+    assert not beef.is_txid_only(signed["txid"])
+
+
 @pytest.mark.parametrize("inherited", [True, False])
 async def test_a_refusal_is_told_with_the_txid(world: World, alice: OpenWallet, inherited: bool) -> None:
     """Also when it is only inherited that it is to be sent at once."""

@@ -37,7 +37,7 @@ from bsv_wallet_toolbox.provider.sending import Sending
 from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Entropy, Failpoint
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import beef_of
+from bsv_wallet_toolbox.storage.ancestry import beef_of, name_known
 from bsv_wallet_toolbox.storage.create_action import ActionMeans, PlannedAction, propose_action
 from bsv_wallet_toolbox.storage.insert_action import insert_signed, insert_unsigned
 from bsv_wallet_toolbox.storage.pending_actions import find_pending, insert_pending
@@ -310,6 +310,8 @@ class ActionWork:
                 options.send_with,
             )
             shared, beef = self._process(tx, process, signed, batch, want_beef=not options.return_txid_only)
+            if beef is not None:
+                name_known(beef, pending.options.known_txids, [*signed.source_txids, signed.txid])
             record_request(tx, scope, request, pending.transaction_id, options=asdict(options))
             vouts = self._change_vouts(tx, pending.transaction_id)
             return _Committed(signed.txid, signed, beef, vouts, shared), options
