@@ -19,6 +19,7 @@ from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Failpoint
 from bsv_wallet_toolbox.storage.outcomes import record_accepted
 from bsv_wallet_toolbox.storage.pending_actions import abort_held_back, abort_unsigned, find_abortable, not_abortable
+from bsv_wallet_toolbox.storage.sharing import activate_ancestors
 from bsv_wallet_toolbox.storage.transactions import TransactionRow, UtxoEvidence
 from bsv_wallet_toolbox.storage.users import UserScope
 
@@ -46,7 +47,12 @@ class Aborting:
                 "Nobody could say whether the network has this action, so it stays as it is. Try again later."
             )
         if status is not TxNetworkStatus.UNKNOWN:
-            await self._write(lambda tx: record_accepted(tx, txid, (), f"{answer.provider}: {status}"))
+
+            def accepted(tx: Transaction) -> bool:
+                activate_ancestors(tx, row)
+                return record_accepted(tx, txid, (), f"{answer.provider}: {status}")
+
+            await self._write(accepted)
             raise WERR_INVALID_OPERATION(f"The network has this action already ({status}): it can't be aborted.")
         seen: UtxoEvidence = await self._store.broadcaster.seen_inputs(txid)
         if not await self._write(lambda tx: abort_held_back(tx, row, seen)):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 from weakref import WeakValueDictionary
 
-from bsv_wallet_toolbox.brc100.actions import ValidSignAction
+from bsv_wallet_toolbox.brc100.actions import ValidSignAction, ValidSignActionOptions
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
@@ -37,7 +37,7 @@ from bsv_wallet_toolbox.provider.sending import Sending
 from bsv_wallet_toolbox.provider.store import Store
 from bsv_wallet_toolbox.seams import Entropy, Failpoint
 from bsv_wallet_toolbox.storage.action_draws import ActionDraws
-from bsv_wallet_toolbox.storage.ancestry import beef_of
+from bsv_wallet_toolbox.storage.ancestry import beef_of, name_known
 from bsv_wallet_toolbox.storage.create_action import ActionMeans, PlannedAction, propose_action
 from bsv_wallet_toolbox.storage.insert_action import insert_signed, insert_unsigned
 from bsv_wallet_toolbox.storage.pending_actions import find_pending, insert_pending
@@ -292,14 +292,13 @@ class ActionWork:
         scope = self._scope
         batch = self._batch()
 
-        def commit(tx: Transaction) -> tuple[_Committed, ValidSignAction]:
+        def commit(tx: Transaction) -> tuple[_Committed, ValidSignActionOptions]:
             replay = find_replay(tx, scope, request)
             if replay is not None:
-                again = self._replay(tx, replay.transaction_id, given.options.return_txid_only, given.options.send_with)
-                return again, given
+                options = _options_of(replay.result)
+                return self._replay(tx, replay.transaction_id, options.return_txid_only, options.send_with), options
             pending = find_pending(tx, scope, given.reference, originator)
-            args = given.inheriting(pending.options)
-            options = args.options
+            options = given.inheriting(pending.options).options
             signed = finish(pending.prepared)
             mark.check()
             process = ProcessActionArgs(
@@ -311,12 +310,13 @@ class ActionWork:
                 options.send_with,
             )
             shared, beef = self._process(tx, process, signed, batch, want_beef=not options.return_txid_only)
-            record_request(tx, scope, request, pending.transaction_id)
+            if beef is not None:
+                name_known(beef, pending.options.known_txids, [*signed.source_txids, signed.txid])
+            record_request(tx, scope, request, pending.transaction_id, options=asdict(options))
             vouts = self._change_vouts(tx, pending.transaction_id)
-            return _Committed(signed.txid, signed, beef, vouts, shared), args
+            return _Committed(signed.txid, signed, beef, vouts, shared), options
 
-        done, args = await self._write_process(commit)
-        options = args.options
+        done, options = await self._write_process(commit)
         created = await self._sent(done, options.send_with, options.no_send, options.accept_delayed_broadcast)
         return replace(created, options=options)
 
@@ -442,4 +442,11 @@ def _sign_json(args: ValidSignAction) -> dict[str, Any]:
         "reference": args.reference,
         "spends": {str(vin): asdict(spend) for vin, spend in args.spends.items()},
         "options": asdict(args.options),
+        "given": sorted(args.given),
     }
+
+
+def _options_of(result: Mapping[str, Any]) -> ValidSignActionOptions:
+    """The options under which a repeated signAction was carried out, those inherited from createAction included."""
+    options = result["options"]
+    return ValidSignActionOptions(**{**options, "send_with": tuple(options["send_with"])})

@@ -7,16 +7,18 @@ from typing import Any
 
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INTERNAL
+from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_OPERATION
 from bsv_wallet_toolbox.interfaces.events import EventKind, WalletEvent
-from bsv_wallet_toolbox.interfaces.statuses import TransactionStatus
+from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import ActionOutput, OutputPurpose
 from bsv_wallet_toolbox.storage.action_inputs import claim_inputs
 from bsv_wallet_toolbox.storage.coins import claim_coins
 from bsv_wallet_toolbox.storage.create_action import ActionPolicy, PlannedAction
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
+from bsv_wallet_toolbox.storage.reqs import find_req, status_beside
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
+from bsv_wallet_toolbox.storage.transactions import find_by_txid
 from bsv_wallet_toolbox.storage.users import UserScope, find_or_insert_baskets
 from bsv_wallet_toolbox.transactions.tx import OutputView, TransactionView
 
@@ -35,7 +37,8 @@ def insert_unsigned(
 
     One that a person may still sign lives longer than what a remote one-step call left behind.
     """
-    row = _transaction_row(scope, args, planned, TransactionStatus.UNSIGNED, tx.now())
+    row = _transaction_row(scope, args, planned, tx.now())
+    row |= {"status": TransactionStatus.UNSIGNED.value, "proven_tx_id": None}
     row |= {"txid": None, "input_beef": planned.inputs.outside_bytes()}
     lifetime = policy.signable_lifetime if args.is_sign_action else policy.unsigned_lifetime
     abandon_at = iso(tx.now() + lifetime)
@@ -57,9 +60,9 @@ def insert_signed(
     signed: TransactionView,
 ) -> int:
     """The one commit of a local action: signed, its coins spent (its req comes beside), on its way or held back."""
-    status = TransactionStatus.NOSEND if args.is_no_send else TransactionStatus.SENDING
-    row = _transaction_row(scope, args, planned, status, tx.now())
-    row |= {"txid": signed.txid, "input_beef": None}
+    status, proven_tx_id = _status_of_signed(tx, scope, args, signed.txid)
+    row = _transaction_row(scope, args, planned, tx.now())
+    row |= {"status": status.value, "proven_tx_id": proven_tx_id, "txid": signed.txid, "input_beef": None}
     views = signed.outputs
     if len(views) != len(planned.proposal.outputs):
         raise WERR_INTERNAL("The signed transaction has not the outputs that were proposed.")
@@ -68,6 +71,27 @@ def insert_signed(
         return {"txid": signed.txid} | signed_output_columns(views[output.vout], policy.max_output_script)
 
     return _insert(tx, scope, args, planned, row, None, originator, columns)
+
+
+def _status_of_signed(
+    tx: Transaction, scope: UserScope, args: ValidCreateAction, txid: str
+) -> tuple[TransactionStatus, int | None]:
+    """Status and proof. Only a transaction that is the caller's, whole, may be known here, through another user.
+
+    WERR_INVALID_OPERATION for one that can't be mined, or that this user had before and that came to nothing.
+    """
+    new = TransactionStatus.NOSEND if args.is_no_send else TransactionStatus.SENDING
+    if not args.inputs:
+        return new, None
+    known = find_req(tx, txid)
+    if known is None:
+        return new, None
+    ended = known.status in (ProvenTxReqStatus.INVALID, ProvenTxReqStatus.DOUBLE_SPEND)
+    if ended or find_by_txid(tx, scope, txid) is not None:
+        raise WERR_INVALID_OPERATION(f"The store has had transaction {txid} before, and it failed or was given up.")
+    if known.status is ProvenTxReqStatus.NOSEND:
+        return new, None
+    return status_beside(known)
 
 
 def signed_output_columns(view: OutputView, max_output_script: int) -> dict[str, Any]:
@@ -80,14 +104,10 @@ def signed_output_columns(view: OutputView, max_output_script: int) -> dict[str,
     }
 
 
-def _transaction_row(
-    scope: UserScope, args: ValidCreateAction, planned: PlannedAction, status: TransactionStatus, now: int
-) -> dict[str, Any]:
+def _transaction_row(scope: UserScope, args: ValidCreateAction, planned: PlannedAction, now: int) -> dict[str, Any]:
     return {
         "now": iso(now),
         "user_id": scope.user_id,
-        "proven_tx_id": None,
-        "status": status.value,
         "reference": planned.proposal.reference,
         "is_outgoing": 1,
         "satoshis": planned.proposal.satoshis,

@@ -26,11 +26,17 @@ from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
 from bsv_wallet_toolbox.storage.process_action import commit_internalized
 from bsv_wallet_toolbox.storage.proofs import find_or_insert_proven, record_proof
 from bsv_wallet_toolbox.storage.reqs import ReqRow, find_req, insert_req, status_beside
-from bsv_wallet_toolbox.storage.sharing import activate
+from bsv_wallet_toolbox.storage.sharing import activate, activate_ancestors, activate_shown
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, announce, find_by_id, find_by_txid
+from bsv_wallet_toolbox.storage.transactions import (
+    TransactionRow,
+    announce,
+    find_by_id,
+    find_by_txid,
+    transactions_of,
+)
 from bsv_wallet_toolbox.storage.users import Basket, UserScope, default_basket, find_or_insert_baskets
 from bsv_wallet_toolbox.transactions.tx import TransactionView
 
@@ -113,7 +119,7 @@ def internalize(
         transaction_id = existing.transaction_id
         must_post = not is_known and existing.status is TransactionStatus.SENDING
         _merge(tx, args, existing, gained)
-    must_post = _send_held_back(tx, incoming.view.txid, claimed_by) or must_post
+    must_post = _send_held_back(tx, incoming, claimed_by) or must_post
     label_transaction(tx, scope, transaction_id, args.labels)
     _take_outputs(tx, scope, args, incoming.view, transaction_id, own, basket, max_output_script)
     refused = is_refused(tx, incoming.view.txid)
@@ -193,8 +199,15 @@ def _insert(
     return transaction_id, req is None
 
 
-def _send_held_back(tx: Transaction, txid: str, claimed_by: str | None) -> bool:
-    """What was made with noSend and comes in from outside has been given to others: it is held back no longer."""
+def _send_held_back(tx: Transaction, incoming: Incoming, claimed_by: str | None) -> bool:
+    """What was made with noSend and comes in from outside has been given to others: it is held back no longer.
+
+    Neither is what it builds on, whoever of the store made it. Answers whether the transaction itself is to be posted.
+    """
+    txid = incoming.view.txid
+    activate_shown(tx, {*incoming.beef.ancestors(txid), *incoming.view.source_txids} - {txid})
+    for row in transactions_of(tx, txid):
+        activate_ancestors(tx, row)
     req = find_req(tx, txid)
     return req is not None and activate(tx, req, claimed_by)
 

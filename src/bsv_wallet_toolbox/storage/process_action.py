@@ -168,7 +168,7 @@ def _commit(
     """The action is signed from now on; the status that it has with what the store knows of its txid already."""
     _sign_outputs(tx, outputs, view, max_output_script)
     known = find_req(tx, view.txid)
-    is_held_back = is_no_send and known is None
+    is_held_back = is_no_send and (known is None or known.status is ProvenTxReqStatus.NOSEND)
     new = TransactionStatus.NOSEND if is_held_back else TransactionStatus.SENDING
     check_transaction(action.status, new)
     tx.execute(

@@ -6,7 +6,7 @@ its way to the network: nobody could take the child without the parent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bsv_wallet_toolbox.database.transaction import Transaction
@@ -30,7 +30,7 @@ from bsv_wallet_toolbox.storage.transactions import (
 )
 from bsv_wallet_toolbox.storage.users import UserScope
 
-__all__ = ["Shared", "activate", "share", "statuses_of"]
+__all__ = ["Shared", "activate", "activate_ancestors", "activate_shown", "share", "statuses_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,24 @@ def activate(tx: Transaction, req: ReqRow, claimed_by: str | None) -> bool:
             move_transaction(tx, row, TransactionStatus.SENDING)
     schedule(tx, req.req_id, JobKind.SEND, at=tx.now(), claimed_by=claimed_by)
     return True
+
+
+def activate_ancestors(tx: Transaction, row: TransactionRow) -> None:
+    """Let what was held back and an action builds on go to the network, since the action has gone."""
+    for txid in _held_back_ancestors(tx, row):
+        req = find_req(tx, txid)
+        if req is not None:
+            activate(tx, req, None)
+
+
+def activate_shown(tx: Transaction, txids: Iterable[str]) -> None:
+    """As :func:`activate_ancestors`, for those of ``txids`` that are held back: somebody else brings them to us."""
+    for (txid,) in tx.rows(statements.HELD_BACK_AMONG, txids=list(txids)):
+        for row in transactions_of(tx, txid):
+            activate_ancestors(tx, row)
+        req = find_req(tx, txid)
+        if req is not None:
+            activate(tx, req, None)
 
 
 def statuses_of(tx: Transaction, scope: UserScope, txids: Sequence[str]) -> dict[str, SendWithStatus]:

@@ -53,6 +53,13 @@ _REQ = (_r.c.provenTxReqId, _r.c.txid, _r.c.status, _r.c.provenTxId, _r.c.rawTx,
 
 FIND_REQ = Statement(select(*_REQ).where(_r.c.txid == bindparam("txid")), "find req")
 
+HELD_BACK_AMONG = Statement(
+    select(_r.c.txid).where(
+        _r.c.txid.in_(values_of("txids")), unindexed(_r.c.status) == ProvenTxReqStatus.NOSEND.value
+    ),
+    "held back among txids",
+)
+
 FIND_REQ_BY_ID = Statement(select(*_REQ).where(_r.c.provenTxReqId == bindparam("req_id")), "find req by id")
 
 FAILED_REQS = Statement(
