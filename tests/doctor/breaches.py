@@ -266,10 +266,14 @@ BREACHES = [
         f"{NO_JOB}; " + changed("proven_tx_reqs", SENDING_REQ, "status = 'invalid'"),
         ("I6", "transactions", SENDING),
     ),
-    Breach("an action under way that no job moves", NO_JOB, ("I6", "proven_tx_reqs", SENDING_REQ)),
+    Breach(
+        "an action under way that no job moves",
+        f"DELETE FROM bwt_jobs WHERE provenTxReqId = {UNPROVEN_REQ}",
+        ("I6", "proven_tx_reqs", UNPROVEN_REQ),
+    ),
     Breach(
         "a job of the wrong kind",
-        f"UPDATE bwt_jobs SET kind = 'prove' WHERE provenTxReqId = {SENDING_REQ}",
+        f"INSERT OR REPLACE INTO bwt_jobs VALUES ({SENDING_REQ}, 'prove', '2030-01-01T00:00:00.000Z', 0, NULL, NULL)",
         ("I6", "bwt_jobs", SENDING_REQ),
     ),
     Breach(

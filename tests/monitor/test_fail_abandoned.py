@@ -108,3 +108,16 @@ async def test_a_failure_around_the_commit_leaves_all_or_nothing(world: MonitorW
         assert await query(alice, "SELECT spendable FROM outputs WHERE satoshis = 1000") == [(free,)]
         await world.idle(alice, later=LIFETIME)
         assert await query(alice, "SELECT spendable FROM outputs WHERE satoshis = 1000") == [(1,)]
+
+
+async def test_an_unsigned_action_made_under_a_clock_that_was_ahead_is_given_up_when_it_is_right(
+    world: MonitorWorld,
+) -> None:
+    async with world.wallet("alice") as alice:
+        await world.fund(alice, 1000)
+        storage = alice.provider.for_user(await alice.provider.find_user(alice.identity_key))
+        await storage.create_action(validate_create_action(payment_to(NOWHERE, 500)))
+        world.clock.advance(-30 * 24 * 60 * 60_000)
+        await world.idle(alice, later=10 * 60_000)
+        assert await alice.balance() == 1000
+    world.assert_sound("alice")

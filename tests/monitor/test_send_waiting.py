@@ -62,7 +62,7 @@ async def test_a_chain_of_delayed_actions_is_posted_parents_first_whatever_order
         txids = [await world.pay_nowhere(alice, 60_000)]
         world.clock.advance(1)
         txids.append(await world.pay_nowhere(alice, 30_000))
-        await change(alice, "UPDATE bwt_jobs SET nextAttemptAt = '2001-01-01T00:00:00.000Z' WHERE provenTxReqId = 2")
+        await change(alice, "INSERT INTO bwt_jobs VALUES (2, 'send', '2001-01-01T00:00:00.000Z', 0, NULL, NULL)")
         await Monitor(alice.provider, options=MonitorOptions(send_concurrency=1)).run_until_idle()
         assert world.services.posted == txids
 

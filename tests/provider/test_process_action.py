@@ -130,7 +130,7 @@ async def test_it_is_processed_once(world: World) -> None:
         await proposed.storage.process_action(args)
         with pytest.raises(WERR_INVALID_OPERATION):
             await proposed.storage.process_action(args)
-        assert rows(world.path("alice"), "SELECT count(*) FROM bwt_jobs") == [1]
+        assert rows(world.path("alice"), "SELECT count(*) FROM bwt_jobs") == [0]
 
 
 @pytest.mark.parametrize("delayed", [True, False])

@@ -98,6 +98,8 @@ ALLOWED = (
     Allowed("proofs.WRITTEN_OFF", "bwt_holds(rowid>)", _PAGE),
     Allowed("proofs.FAILED_REQS", "proven_tx_reqs(status= rowid>)", _PAGE),
     Allowed("proofs.REQS_IN_STATUS", "proven_tx_reqs(status= rowid>)", _PAGE),
+    Allowed("invariants.INTENDED.*", "bwt_notes(rowid<)", "for what its times say was posted before it was made"),
+    Allowed("proofs.GIVE_JOBS", "proven_tx_reqs(status=)", _PAGE),
     Allowed("proofs.DUE_JOBS", "bwt_jobs(kind= nextAttemptAt<)", _PAGE),
     Allowed("proofs.PROVE_NOW", "bwt_jobs(kind= nextAttemptAt>)", _NOW_ALL),
     Allowed("proofs.PULL_JOBS_IN", "bwt_jobs(kind= nextAttemptAt>)", _NOW_ALL),
@@ -162,7 +164,7 @@ def excess(name: str, steps: list[Step]) -> list[str]:
     if name.partition(".")[0] in FOR_THE_DOCTOR:
         # One table is read to its end; what is looked up for its rows is looked up by key. Sorted are the rows found.
         inner = [step for step in many if _SORT.match(step.words) is None and step is not _outermost(steps)]
-        return found + [step.words for step in inner]
+        many = inner
     return found + [step.words for step in many if not any(each.covers(name, step.what) for each in ALLOWED)]
 
 

@@ -53,6 +53,8 @@ __all__ = ["HeldCoin", "NetworkJob", "NetworkWork", "Rest", "StoredBlock"]
 T = TypeVar("T")
 
 _TXID_LENGTH = 64
+_CLOCK_SLACK = 60_000
+"""A clock that is set back by less ends nothing early."""
 _ABANDONABLE = sorted({TransactionStatus.UNSIGNED.value, TransactionStatus.UNPROCESSED.value})
 
 
@@ -312,10 +314,10 @@ class NetworkWork:
         """Transaction ids above ``after`` of actions that nobody signed in time, lowest first."""
 
         def read(tx: Transaction) -> list[int]:
-            rows = tx.rows(
-                action_statements.ABANDONED, statuses=_ABANDONABLE, now=iso(tx.now()), after=after, count=count
-            )
-            return [row[0] for row in rows]
+            policy, now = self._store.policy, tx.now()
+            latest = now + max(policy.unsigned_lifetime, policy.signable_lifetime) + _CLOCK_SLACK
+            where = {"statuses": _ABANDONABLE, "now": iso(now), "latest": iso(latest)}
+            return [row[0] for row in tx.rows(action_statements.ABANDONED, after=after, count=count, **where)]
 
         return await self._engine.read(read)
 

@@ -97,9 +97,9 @@ def insert_req(
     claimed_by: str | None,
     status: ProvenTxReqStatus = ProvenTxReqStatus.UNSENT,
 ) -> int:
-    """A new req that is to be sent, with the job that sends it; ``claimed_by`` says who is about to post it now.
+    """A new req, with the job that sends it if ``claimed_by`` says who is about to post it now.
 
-    One that is held back (``nosend``) has no job.
+    Any other gets its job from whoever looks for work first, unless it is held back (``nosend``).
 
     When the txid is known already (another user of the store has it), the transaction joins the existing req.
     """
@@ -122,17 +122,21 @@ def insert_req(
             raise
         notify_also(tx, existing, transaction_id)
         return existing.req_id
-    if status is ProvenTxReqStatus.NOSEND:
-        return req_id
+    if claimed_by is not None and status is not ProvenTxReqStatus.NOSEND:
+        _insert_send_job(tx, req_id, claimed_by)
+    return req_id
+
+
+def _insert_send_job(tx: Transaction, req_id: int, claimed_by: str) -> None:
+    now = tx.now()
     tx.execute(
         statements.INSERT_JOB,
         req_id=req_id,
         kind=JobKind.SEND.value,
         next_attempt_at=iso(now),
         owner=claimed_by,
-        until=iso(now + CLAIM_MILLISECONDS) if claimed_by else None,
+        until=iso(now + CLAIM_MILLISECONDS),
     )
-    return req_id
 
 
 def _notify_text(transaction_ids: list[int]) -> str:
@@ -216,6 +220,9 @@ def holds_claim(tx: Transaction, req_id: int, owner: str) -> bool:
 def claim_job(tx: Transaction, req_id: int, owner: str) -> bool:
     """Take the job that sends a req, due or not; False when somebody else holds it."""
     now = tx.now()
+    if tx.one(statements.FIND_JOB, req_id=req_id) is None:
+        _insert_send_job(tx, req_id, owner)
+        return True
     claimed = tx.execute(
         statements.CLAIM_JOBS,
         ids=[req_id],
@@ -237,6 +244,8 @@ def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> li
     now = tx.now()
     latest_claim = iso(now + CLAIM_MILLISECONDS + _CLOCK_SLACK)
     latest = iso(now + LONGEST_REST + _CLOCK_SLACK)
+    if kind is JobKind.SEND:
+        tx.execute(statements.GIVE_JOBS, now=iso(now), count=count)
     tx.execute(statements.PULL_JOBS_IN, of_kind=kind.value, latest=latest, now=iso(now))
     rows = tx.rows(statements.DUE_JOBS, kind=kind.value, now=iso(now), latest_claim=latest_claim, count=count)
     if not rows:

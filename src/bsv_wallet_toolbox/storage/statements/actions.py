@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, insert, or_, select, update
 
 from bsv_wallet_toolbox.database.statements import Statement, unindexed, values_of
 from bsv_wallet_toolbox.storage.schema import BWT, metadata
@@ -155,13 +155,14 @@ ABANDONED = Statement(
     .where(
         _t.c.status.in_(values_of("statuses")),
         unindexed(_t.c.txid).is_(None),  # the index would lead to all that ever failed without a signature
-        BWT.actions.c.abandonAt < bindparam("now"),
+        or_(BWT.actions.c.abandonAt < bindparam("now"), BWT.actions.c.abandonAt > bindparam("latest")),
         _t.c.transactionId > bindparam("after"),
     )
     .order_by(_t.c.transactionId)
     .limit(bindparam("count")),
     "abandoned transactions",
 )
+"""``latest``: what is to live longer than anything may was made under a clock that was ahead."""
 
 INSERT_OUTPUT = Statement(
     insert(_o).values(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    FromClause,
     Select,
     Table,
     and_,
@@ -69,6 +70,8 @@ _TO_SEND = (
     ProvenTxReqStatus.NOSEND,
     ProvenTxReqStatus.UNKNOWN,
 )
+_WITH_A_JOB = frozenset(_TO_SEND) - {ProvenTxReqStatus.UNSENT, ProvenTxReqStatus.SENDING}
+"""The monitor gives the others theirs when it looks for work."""
 _TO_PROVE = (ProvenTxReqStatus.UNMINED, ProvenTxReqStatus.CALLBACK, ProvenTxReqStatus.UNCONFIRMED)
 _COUNT: BindParameter[Any] = bindparam("count")
 
@@ -101,7 +104,7 @@ def offenders(of: Table, said: str, query: Select[Any], name: str = "") -> Offen
     return Offenders(of.name, said, Statement(query.order_by(*key).limit(_COUNT), name or said), len(key))
 
 
-def missing(*conditions: ColumnElement[bool], of: Table) -> ColumnElement[bool]:
+def missing(*conditions: ColumnElement[bool], of: FromClause) -> ColumnElement[bool]:
     """There is no row of ``of`` for which the conditions hold."""
     return not_(exists(select(literal(1)).select_from(of).where(*conditions)))
 
@@ -258,15 +261,23 @@ EVIDENCED: tuple[Offenders, ...] = (
 
 # I6: intents
 
+_earlier = _notes.alias("earlier")
+
+
+def _first_post(column: ColumnElement[Any]) -> Any:
+    """The least of a column in the notes about posting a req's transaction."""
+    noted = select(func.min(column)).where(_notes.c.txid == _r.c.txid, _notes.c.what == "postBeef")
+    return noted.correlate(_r).scalar_subquery()
+
+
 INTENDED: tuple[Offenders, ...] = (
     offenders(
         _r,
         "{0} was broadcast before it was written down that it would be",
         select(_r.c.provenTxReqId, _r.c.txid).where(
-            _r.c.created_at
-            > select(func.min(_notes.c.when))
-            .where(_notes.c.txid == _r.c.txid, _notes.c.what == "postBeef")
-            .scalar_subquery(),
+            _r.c.created_at > _first_post(_notes.c.when),
+            # Unless the clock was set back: what was noted before the post was noted at a later time.
+            missing(_earlier.c.noteId < _first_post(_notes.c.noteId), _earlier.c.when >= _r.c.created_at, of=_earlier),
         ),
     ),
     offenders(
@@ -288,7 +299,7 @@ INTENDED: tuple[Offenders, ...] = (
         _r,
         "{0} is {1} and no job takes it any further",
         select(_r.c.provenTxReqId, _r.c.txid, _r.c.status).where(
-            _r.c.status.in_((*_TO_SEND, *_TO_PROVE)),
+            _r.c.status.in_((*sorted(_WITH_A_JOB), *_TO_PROVE)),
             exists(select(literal(1)).where(_t.c.txid == _r.c.txid, _t.c.status.in_(_UNDER_WAY))),
             missing(_jobs.c.provenTxReqId == _r.c.provenTxReqId, of=_jobs),
         ),

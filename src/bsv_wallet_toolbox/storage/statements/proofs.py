@@ -188,6 +188,19 @@ INSERT_JOB = Statement(
     "insert job",
 )
 
+GIVE_JOBS = Statement(
+    insert(BWT.jobs).from_select(
+        ["provenTxReqId", "kind", "nextAttemptAt", "attempts"],
+        select(_r.c.provenTxReqId, literal("send"), bindparam("now"), literal(0))
+        .select_from(_r.outerjoin(BWT.jobs, BWT.jobs.c.provenTxReqId == _r.c.provenTxReqId))
+        .where(_r.c.status.in_(["unsent", "sending"]), BWT.jobs.c.provenTxReqId.is_(None))
+        .limit(bindparam("count")),
+        include_defaults=False,
+    ),
+    "give jobs to what waits to be sent",
+)
+"""A new req that nobody sends at once has none yet: its status says enough, and is one row less for its action."""
+
 FIND_JOB = Statement(
     select(BWT.jobs.c.kind, BWT.jobs.c.attempts, BWT.jobs.c.claimedBy, BWT.jobs.c.claimUntil).where(
         BWT.jobs.c.provenTxReqId == bindparam("req_id")
