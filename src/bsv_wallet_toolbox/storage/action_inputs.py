@@ -194,7 +194,7 @@ def is_complete(args: ValidCreateAction, inputs: CallerInputs, fee_model: FeeMod
 
     It is broadcast as it is. Anything added would make the signatures void, whatever they leave open.
     """
-    if not args.inputs or args.is_sign_action:
+    if not args.inputs or not args.outputs or args.is_sign_action:
         return False
     size = transaction_size(
         [each.unlocking_script_length for each in args.inputs], [len(each.locking_script) for each in args.outputs]
