@@ -191,7 +191,7 @@ class ActionWork:
                 planned = propose_action(tx, scope, args, given, draws, self._means)
                 prepared = prepare(planned.proposal)
                 mark.check()
-                transaction_id = insert_unsigned(tx, scope, args, planned, store.policy, originator or "")
+                transaction_id = insert_unsigned(tx, scope, args, planned, store.policy, originator or "", prepared)
                 insert_pending(tx, transaction_id, prepared, args.options)
                 record_request(tx, scope, request, transaction_id)
                 return SignableAction(

@@ -9,6 +9,7 @@ from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_OPERATION
 from bsv_wallet_toolbox.interfaces.events import EventKind, WalletEvent
+from bsv_wallet_toolbox.interfaces.prepared import PreparedAction
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
 from bsv_wallet_toolbox.interfaces.storage import ActionOutput, OutputPurpose
 from bsv_wallet_toolbox.storage.action_inputs import claim_inputs
@@ -32,10 +33,12 @@ def insert_unsigned(
     planned: PlannedAction,
     policy: ActionPolicy,
     originator: str,
+    prepared: PreparedAction | None = None,
 ) -> int:
     """First commit of a two-commit action: coins reserved, outputs known, nothing signed; the transaction id.
 
-    One that a person may still sign lives longer than what a remote one-step call left behind.
+    One that a person may still sign lives longer than what a remote one-step call left behind. Where the transaction
+    is ``prepared`` here, the scripts of its change are known too: what comes back signed must have them.
     """
     row = _transaction_row(scope, args, planned, tx.now())
     row |= {"status": TransactionStatus.UNSIGNED.value, "proven_tx_id": None}
@@ -44,8 +47,8 @@ def insert_unsigned(
     abandon_at = iso(tx.now() + lifetime)
 
     def columns(output: ActionOutput) -> dict[str, Any]:
-        script = output.locking_script or None
-        return {"txid": None, "script_length": None, "script_offset": None, "locking_script": script}
+        script = output.locking_script or (prepared and prepared.outputs[output.vout].locking_script)
+        return {"txid": None, "script_length": None, "script_offset": None, "locking_script": script or None}
 
     return _insert(tx, scope, args, planned, row, abandon_at, originator, columns)
 
