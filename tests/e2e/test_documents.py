@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ["README.md", "docs/tutorial/first-payment.md", "docs/how-to/follow-events.md"]
+PROGRAMS = [
+    "README.md",
+    "docs/tutorial/first-payment.md",
+    "docs/how-to/follow-events.md",
+    "docs/how-to/two-steps.md",
+]
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 

@@ -167,6 +167,8 @@ def _refuse_double_spend(tx: Transaction, transaction_id: int, cache: AncestryCa
 
 def claim_inputs(tx: Transaction, scope: UserScope, inputs: Sequence[CallerInput], transaction_id: int) -> None:
     """Mark rows spent by the action, and remember the outpoints that have none: their outputs may come in later."""
+    if not inputs:
+        return
     now = iso(tx.now())
     for each in inputs:
         if each.output_id is not None:
