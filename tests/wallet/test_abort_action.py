@@ -53,7 +53,7 @@ async def test_an_unsigned_action_gives_everything_back(world: World, alice: Ope
     assert rows(world.path("alice"), "SELECT count(*) FROM bwt_pending") == [0]
     assert world.services.calls["get_status_for_txids"] == 0
     with pytest.raises(WERR_INVALID_OPERATION):
-        await alice.sign_action({"reference": signable["reference"], "spends": spends_of(signable, coin)})  # type: ignore[typeddict-item]
+        await alice.sign_action({"reference": signable["reference"], "spends": spends_of(signable, coin)})
     assert await refused(alice, signable["reference"]) == NOT_ABORTABLE
 
 
@@ -87,7 +87,7 @@ async def test_a_held_back_action_gives_everything_back(world: World, alice: Ope
 async def test_in_any_other_state_it_is_refused(world: World, alice: OpenWallet, status: str) -> None:
     await world.fund(alice, 5_000)
     if status == "incoming":
-        await alice.internalize_action(internalize_args(mined_payment(world, alice, 500)))  # type: ignore[arg-type]
+        await alice.internalize_action(internalize_args(mined_payment(world, alice, 500)))
         (txid,) = rows(world.path("alice"), "SELECT txid FROM transactions WHERE satoshis = 500")
     elif status == "unknown":
         txid = "ab" * 32
