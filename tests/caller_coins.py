@@ -114,5 +114,5 @@ async def two_step(
     """An action that waits for the caller's signature, which pays 1000 satoshis; its signableTransaction."""
     coin = coin or caller_coin(world, 2_000)
     args = spending(coin, outputs=[output("51", 1_000)], options=options)
-    created = await wallet.create_action(args)  # type: ignore[arg-type]
-    return created["signableTransaction"], coin  # type: ignore[return-value]
+    created = await wallet.create_action(args)
+    return created["signableTransaction"], coin

@@ -11,7 +11,7 @@ from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.wallet.wallet import Wallet
-from caller_coins import caller_coin, output, whole_transaction
+from caller_coins import caller_coin, output, spending, spends_of, whole_transaction
 from wallet_file import rows
 from wallet_world import World, key_of
 
@@ -113,3 +113,23 @@ async def test_what_can_not_be_mined_is_not_made_again(world: World, alice: Open
         await bob.create_action(args)
     assert made["txid"] in refused.value.message
     assert statuses(world) == [(1, "failed", False)]
+
+
+async def test_signed_in_two_steps_it_is_held_back_as_long_as_both_hold_it_back(
+    world: World, alice: OpenWallet
+) -> None:
+    """Without coins of their own nothing is added, so that both sign the same transaction."""
+    bob = await another_user(alice)
+    coin = caller_coin(world, 1_001)
+    args: Any = spending(coin, outputs=[output("51", 1_000)], options={"noSend": True})
+    txids = []
+    for wallet in (alice, bob):
+        signable: Any = (await wallet.create_action(args))["signableTransaction"]
+        signing: Any = {"reference": signable["reference"], "spends": spends_of(signable, coin)}
+        txids.append((await wallet.sign_action(signing))["txid"])
+    assert txids[0] == txids[1]
+    assert statuses(world) == [(1, "nosend", False), (2, "nosend", False)]
+    await alice.abort_action({"reference": txids[0]})
+    await bob.abort_action({"reference": txids[0]})
+    assert statuses(world) == [(1, "failed", False), (2, "failed", False)]
+    assert rows(world.path("alice"), "SELECT status FROM proven_tx_reqs") == ["invalid"]

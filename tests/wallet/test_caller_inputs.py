@@ -12,6 +12,7 @@ from bsv_wallet_toolbox.errors import (
     WERR_INVALID_PARAMETER,
     WERR_REVIEW_ACTIONS,
 )
+from bsv_wallet_toolbox.keys.derivation import KeyDeriver
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import (
@@ -22,6 +23,7 @@ from bsv_wallet_toolbox.transactions.tx import (
     parse_transaction,
 )
 from bsv_wallet_toolbox.wallet.signer import SigningLimits
+from bsv_wallet_toolbox.wallet.wallet import Wallet
 from caller_coins import (
     ALL,
     ANYONE_CAN_PAY,
@@ -37,7 +39,7 @@ from caller_coins import (
 )
 from incoming_payments import spend_purse
 from wallet_file import row_counts, rows, state_of
-from wallet_world import NOWHERE, World, payment_to
+from wallet_world import NOWHERE, World, key_of, payment_to
 
 pytestmark = pytest.mark.anyio
 
@@ -389,3 +391,41 @@ class TestLockTimes:
         signed = await alice.sign_action(signing)
         await alice.monitor.run_until_idle()
         assert world.chain.confirmations(signed["txid"]) == 0
+
+
+class TestOnWhatIsHeldBack:
+    """Inputs that build on a transaction of the same store which its maker holds back: it goes along."""
+
+    async def hold_back(self, alice: OpenWallet) -> Any:
+        args: Any = {
+            "description": "held back",
+            "outputs": [output(CALLER_LOCK.hex(), 1_500)],
+            "options": {"noSend": True, "randomizeOutputs": False},
+        }
+        return await alice.create_action(args)
+
+    async def finish(self, world: World, wallet: Any, coin: Coin) -> Any:
+        signable, _ = await two_step(world, wallet, coin, acceptDelayedBroadcast=False)
+        return await wallet.sign_action({"reference": signable["reference"], "spends": spends_of(signable, coin)})
+
+    async def test_of_another_user(self, world: World, alice: OpenWallet) -> None:
+        await world.fund(alice, 5_000)
+        held = await self.hold_back(alice)
+        deriver = KeyDeriver(key_of("bob"))
+        scope = await alice.provider.find_or_insert_user(deriver.identity_key)
+        bob = Wallet(deriver, alice.provider.for_user(scope), world.services)
+        await self.finish(world, bob, Coin(held["txid"], 0, 1_500, held["tx"]))
+        await alice.monitor.run_until_idle()
+        assert state_of(world.path("alice"), held["txid"]) == ("unproven", "unmined", 0)
+
+    async def test_through_a_transaction_of_a_stranger(self, world: World, alice: OpenWallet) -> None:
+        await world.fund(alice, 5_000)
+        held = await self.hold_back(alice)
+        coin = Coin(held["txid"], 0, 1_500, held["tx"])
+        outputs = [OutputSpec(1_490, CALLER_LOCK)]
+        unlock = coin.unlock(parse_transaction(build_transaction([InputSpec(coin.txid, 0)], outputs)))
+        beef = Beef.parse(held["tx"])
+        child = beef.merge_transaction(build_transaction([InputSpec(coin.txid, 0, unlock)], outputs))
+        await self.finish(world, alice, Coin(child, 0, 1_490, beef.to_atomic(child)))
+        await alice.monitor.run_until_idle()
+        assert state_of(world.path("alice"), held["txid"]) == ("unproven", "unmined", 0)

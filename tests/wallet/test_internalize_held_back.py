@@ -57,7 +57,7 @@ async def test_itself_goes_out(world: World, alice: OpenWallet) -> None:
     await world.fund(alice, 5_000)
     made = await hold_back(alice)
     entry = insertion_entry(0, "kept")
-    await alice.internalize_action(internalize_args(made["tx"], entry))  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(made["tx"], entry))
     assert state_of(world.path("alice"), made["txid"]) == ("unproven", "unmined", 0)
     assert world.chain.confirmations(made["txid"]) == 0
 
@@ -66,7 +66,7 @@ async def test_in_an_outage_it_goes_out_later(world: World, alice: OpenWallet) -
     await world.fund(alice, 5_000)
     made = await hold_back(alice)
     world.services.faults.set("post_beef", Fault.UNAVAILABLE, times=1)
-    await alice.internalize_action(internalize_args(made["tx"], insertion_entry(0, "kept")))  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(made["tx"], insertion_entry(0, "kept")))
     assert status(world, made["txid"]) == "sending"
     world.clock.advance(60_000)
     await alice.monitor.run_until_idle()
@@ -79,7 +79,7 @@ async def test_with_its_proof_it_is_complete(world: World, alice: OpenWallet) ->
     await world.services.post_beef(made["tx"], [made["txid"]])
     world.chain.mine()
     proven = world.chain.beef_of(made["txid"]).to_atomic(made["txid"])
-    await alice.internalize_action(internalize_args(proven, insertion_entry(0, "kept")))  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(proven, insertion_entry(0, "kept")))
     assert state_of(world.path("alice"), made["txid"])[:2] == ("completed", "completed")
     assert await alice.balance() == 3_999
 
@@ -89,7 +89,7 @@ async def test_what_a_payment_spends_of_it_goes_out_with_the_payment(world: Worl
     await world.fund(alice, 5_000)
     made = await hold_back(alice)
     child, beef = child_of(made, alice)
-    await alice.internalize_action(internalize_args(beef))  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(beef))
     assert status(world, made["txid"]) != "nosend"
     await mine_and_watch(world, alice)
     assert (status(world, made["txid"]), status(world, child)) == ("completed", "completed")
@@ -102,7 +102,7 @@ async def test_what_that_builds_on_goes_out_too(world: World, alice: OpenWallet)
     first = await hold_back(alice)
     second = await hold_back(alice, noSendChange=first["noSendChange"])
     _, beef = child_of(second, alice)
-    await alice.internalize_action(internalize_args(beef))  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(beef))
     await mine_and_watch(world, alice)
     assert {status(world, each["txid"]) for each in (first, second)} == {"completed"}
 
@@ -114,7 +114,7 @@ async def test_a_mined_payment_takes_it_out_as_well(world: World, alice: OpenWal
     child, beef = child_of(second, alice)
     await world.services.post_beef(beef, [child])
     world.chain.mine()
-    await alice.internalize_action(internalize_args(world.chain.beef_of(child).to_atomic(child)))  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(world.chain.beef_of(child).to_atomic(child)))
     await mine_and_watch(world, alice)
     assert {status(world, each["txid"]) for each in (first, second)} == {"completed"}
 
@@ -162,6 +162,6 @@ async def test_its_change_as_a_payment_gains_nothing(world: World, alice: OpenWa
         "derivationSuffix": suffix,
         "senderIdentityKey": alice.identity_key,
     }
-    result: Any = await alice.internalize_action(internalize_args(made["tx"], entry))  # type: ignore[arg-type]
+    result: Any = await alice.internalize_action(internalize_args(made["tx"], entry))
     assert (result["isMerge"], result["satoshis"]) == (True, 0)
     assert await alice.balance() == balance

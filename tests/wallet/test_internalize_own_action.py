@@ -47,7 +47,7 @@ async def bring(alice: OpenWallet, beef: bytes) -> str:
     view = Beef.parse(beef).view(txid)
     assert view is not None
     vout = [each.locking_script for each in view.outputs].index(b"\x51")
-    await alice.internalize_action(internalize_args(beef, insertion_entry(vout)), "app.example")  # type: ignore[arg-type]
+    await alice.internalize_action(internalize_args(beef, insertion_entry(vout)), "app.example")
     return txid
 
 

@@ -162,7 +162,7 @@ async def test_spends_that_do_not_fit_leave_it_signable(world: World, alice: Ope
         ({0: good | {"sequenceNumber": 1}}, "inputs[0].unlockScript", "valid."),
     ):
         with pytest.raises(WERR_INVALID_PARAMETER) as refused:
-            await alice.sign_action({"reference": signable["reference"], "spends": spends})  # type: ignore[dict-item]
+            await alice.sign_action({"reference": signable["reference"], "spends": spends})
         assert refused.value.parameter == parameter
         assert text in refused.value.message
     assert (row_counts(world.path("alice")), coins_of(world.path("alice"))) == before
@@ -176,7 +176,7 @@ async def test_a_spend_may_set_the_sequence(world: World, alice: OpenWallet) -> 
     unsigned = unsigned_of(signable)
     other = unsigned.raw.replace(b"\xff\xff\xff\xff", b"\x05\x00\x00\x00", 1)
     spend = {"unlockingScript": coin.unlock(parse_transaction(other)).hex(), "sequenceNumber": 5}
-    signed = await alice.sign_action({"reference": signable["reference"], "spends": {0: spend}})  # type: ignore[dict-item]
+    signed = await alice.sign_action({"reference": signable["reference"], "spends": {0: spend}})
     made = Beef.parse(signed["tx"]).view(signed["txid"])
     assert made is not None
     assert made.inputs[0].sequence == 5

@@ -17,6 +17,7 @@ from bsv_wallet_toolbox.interfaces.statuses import (
     SendWithStatus,
     TransactionStatus,
 )
+from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF
 from bsv_wallet_toolbox.storage.reqs import JobKind, ReqRow, claim_job, find_req, move_req, schedule
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.statements import proofs as statements
@@ -29,6 +30,7 @@ from bsv_wallet_toolbox.storage.transactions import (
     transactions_of,
 )
 from bsv_wallet_toolbox.storage.users import UserScope
+from bsv_wallet_toolbox.transactions.beef import Beef
 
 __all__ = ["Shared", "activate", "activate_ancestors", "activate_shown", "share", "statuses_of"]
 
@@ -58,6 +60,8 @@ def share(tx: Transaction, scope: UserScope, txids: Sequence[str], claimed_by: s
             req = find_req(tx, each)
             if req is not None and each not in ready:
                 ready[each] = req
+                if req.input_beef not in (None, EMPTY_BEEF):
+                    activate_shown(tx, Beef.parse(req.input_beef).transactions.keys() - {each})
     to_post = []
     for txid, req in ready.items():
         if activate(tx, req, claimed_by) or (claimed_by is not None and claim_job(tx, req.req_id, claimed_by)):
