@@ -171,7 +171,6 @@ async def test_what_funding_would_make_void_is_refused_and_not_sent(world: Obser
     with pytest.raises(WERR_INVALID_PARAMETER):
         await alice.create_action(as_action(signed, source.beef))
     assert world.services.posts == []
-    # Names of derivations may have been reserved: numbers that are never used again.
     assert (row_counts(path), coins_of(path)) == (counts, coins)
 
 

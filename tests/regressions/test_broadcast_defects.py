@@ -279,12 +279,22 @@ async def test_what_is_sent_together_and_later_leaves_once(world: ObservedWorld,
 
 
 async def test_two_calls_that_send_the_same_send_it_once(world: ObservedWorld, alice: OpenWallet) -> None:
+    """The second comes while the first is posting: it is told that they are on their way."""
     await world.fund(alice, 10_000)
     txids = await held_back_chain(alice, 1_000, 2_000)
-    first = asyncio.ensure_future(alice.create_action(sent_with(txids, delayed=False)))
-    second = asyncio.ensure_future(alice.create_action(sent_with(txids, delayed=True)))
-    await asyncio.gather(first, second)
-    await world.idle(alice)
+    told: list[WERR_REVIEW_ACTIONS] = []
+
+    async def ask_again() -> None:
+        if not told:
+            with pytest.raises(WERR_REVIEW_ACTIONS) as second:
+                await alice.create_action(sent_with(txids, delayed=False))
+            told.append(second.value)
+
+    world.services.after_post = ask_again
+    first = await alice.create_action(sent_with(txids, delayed=False))
+    assert [each["status"] for each in first["sendWithResults"]] == ["unproven", "unproven"]
+    assert told[0].send_with_results == [{"txid": txid, "status": "sending"} for txid in txids]
+    await world.idle(alice, later=HOUR)
     assert world.services.posted == txids
 
 
