@@ -39,6 +39,11 @@ class Delegate:
     ) -> CreatedAction:
         return await self.real.create_signed_action(args, sign, originator, idempotency_key)
 
+    async def internalized_before(
+        self, args: ValidInternalizeAction, originator: str | None, idempotency_key: str
+    ) -> InternalizeResult | None:
+        return await self.real.internalized_before(args, originator, idempotency_key)
+
     async def verify_incoming(self, raw: bytes) -> Incoming:
         return await self.real.verify_incoming(raw)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coin_model import CoinModel, Fate, Kind, Made, Unsigned, Wanted, subject_of
+
 from bsv_wallet_toolbox.errors import (
     WERR_BROADCAST_UNAVAILABLE,
     WERR_INSUFFICIENT_FUNDS,
@@ -30,7 +32,6 @@ from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
 from bsv_wallet_toolbox.seams import SeededEntropy
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
-from coin_model import CoinModel, Fate, Kind, Made, Unsigned, Wanted, subject_of
 from wallet_world import NOWHERE, World, key_of, remittance
 
 NAMES = ("alice", "bob")

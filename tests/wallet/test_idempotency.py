@@ -7,7 +7,12 @@ import asyncio
 import apsw
 import pytest
 
-from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INVALID_PARAMETER, WERR_REVIEW_ACTIONS
+from bsv_wallet_toolbox.errors import (
+    WERR_INSUFFICIENT_FUNDS,
+    WERR_INVALID_MERKLE_ROOT,
+    WERR_INVALID_PARAMETER,
+    WERR_REVIEW_ACTIONS,
+)
 from bsv_wallet_toolbox.mockchain import Fault
 from bsv_wallet_toolbox.opening import OpenWallet
 from bsv_wallet_toolbox.transactions.beef import Beef
@@ -133,3 +138,16 @@ async def test_the_txid_is_given_again_also_when_it_cannot_be_proven_now(world: 
     async with world.wallet("alice") as alice:
         again = await alice.create_action(payment_to(NOWHERE, 1000), idempotency_key="invoice 7")
     assert again == {key: value for key, value in first.items() if key != "tx"}
+
+
+async def test_a_payment_taken_in_is_answered_again_after_its_block_was_orphaned(
+    world: World, alice: OpenWallet
+) -> None:
+    args = internalize_args(mined_payment(world, alice, 700))
+    first = await alice.internalize_action(args, idempotency_key="from bob")
+    world.chain.reorg(world.chain.height, 2)
+    with pytest.raises(WERR_INVALID_MERKLE_ROOT):
+        await alice.internalize_action(args)
+    assert await alice.internalize_action(args, idempotency_key="from bob") == first
+    with pytest.raises(WERR_INVALID_PARAMETER):
+        await alice.internalize_action(args | {"description": "another one"}, idempotency_key="from bob")

@@ -233,6 +233,11 @@ class WalletStorage(Protocol):
     async def abort_action(self, args: ValidAbortAction, originator: str | None = None) -> None:
         """Give an action up that is not signed, or was held back and is not on the network."""
 
+    async def internalized_before(
+        self, args: ValidInternalizeAction, originator: str | None, idempotency_key: str
+    ) -> InternalizeResult | None:
+        """What the same request led to, None for a new one."""
+
     async def verify_incoming(self, raw: bytes) -> Incoming:
         """Verify an AtomicBEEF against our headers, scripts and amounts."""
 

@@ -103,7 +103,7 @@ class ActionWork:
         self, args: ValidCreateAction, sign: SignAction, originator: str | None, idempotency_key: str | None
     ) -> CreatedAction:
         request = _request(idempotency_key, originator, "createAction", args.to_json)
-        given = await self._given(args)
+        given = await self._given(args, request)
         # What a delayed action still needs after its commit, the monitor does.
         run = self._store.tasks.run_until_commit if args.is_delayed else self._store.tasks.run
 
@@ -181,7 +181,7 @@ class ActionWork:
     ) -> SignableAction:
         store, scope = self._store, self._scope
         request = _request(idempotency_key, originator, "createAction", args.to_json)
-        given = await self._given(args)
+        given = await self._given(args, request)
 
         async def work(mark: CallerMark) -> SignableAction:
             def commit(tx: Transaction) -> SignableAction:
@@ -214,15 +214,23 @@ class ActionWork:
         beef.merge(beef_of(tx, [txid for txid in view.source_txids if beef.view(txid) is None], self._store.cache))
         return SignableAction(row.reference, view, _sources(view, beef))
 
-    async def _given(self, args: ValidCreateAction) -> Beef:
-        """The caller's inputBEEF, verified; before that, that a transaction which must wait is not made."""
-        if not args.inputs:
+    async def _given(self, args: ValidCreateAction, request: RequestKey | None) -> Beef:
+        """The caller's inputBEEF, verified; before that, that a transaction which must wait is not made.
+
+        A request that was carried out is only answered again: what it came with may not be valid any more.
+        """
+        if not args.inputs or await self._is_replay(request):
             return Beef()
         if not args.is_sign_action:
             await self._refuse_not_final(args.lock_time, [each.sequence_number for each in args.inputs])
         return await verify_input_beef(
             args.input_beef, [each.outpoint.txid for each in args.inputs], self._store.services.get_chain_tracker()
         )
+
+    async def _is_replay(self, request: RequestKey | None) -> bool:
+        if request is None:
+            return False
+        return await self._store.engine.read(lambda tx: find_replay(tx, self._scope, request)) is not None
 
     async def _refuse_not_final(self, lock_time: int, sequences: Sequence[int]) -> None:
         if lock_time == 0 or all(sequence == _FINAL for sequence in sequences):
@@ -323,7 +331,7 @@ class ActionWork:
     # createAction and processAction of a remote wallet: two commits
 
     async def create(self, args: ValidCreateAction, originator: str | None) -> ActionProposal:
-        given = await self._given(args)
+        given = await self._given(args, None)
 
         async def work(mark: CallerMark) -> ActionProposal:
             def commit(tx: Transaction) -> ActionProposal:

@@ -48,7 +48,7 @@ from bsv_wallet_toolbox.storage.coins import balance
 from bsv_wallet_toolbox.storage.holds import is_refused
 from bsv_wallet_toolbox.storage.internalize_action import Internalized, Reference, internalize
 from bsv_wallet_toolbox.storage.listing.list_outputs import list_outputs
-from bsv_wallet_toolbox.storage.requests import Replay, find_replay, record_request, request_key
+from bsv_wallet_toolbox.storage.requests import Replay, RequestKey, find_replay, record_request, request_key
 from bsv_wallet_toolbox.storage.transactions import find_by_id, find_by_txid
 from bsv_wallet_toolbox.storage.users import UserScope, default_basket
 from bsv_wallet_toolbox.transactions.beef import Beef
@@ -149,9 +149,7 @@ class UserStorage:
         Raises WERR_REVIEW_ACTIONS when the network proves that it can never be mined.
         """
         store, scope = self._store, self._scope
-        request = None
-        if idempotency_key is not None:
-            request = request_key(idempotency_key, originator or "", "internalizeAction", asdict(args))
+        request = _internalize_request(args, originator, idempotency_key)
 
         async def work(mark: CallerMark) -> InternalizeResult:
             reference = Reference(await self._actions.entropy())
@@ -176,6 +174,21 @@ class UserStorage:
             return await self._announce(incoming.view.txid, done)
 
         return await store.tasks.run(work)
+
+    async def internalized_before(
+        self, args: ValidInternalizeAction, originator: str | None, idempotency_key: str
+    ) -> InternalizeResult | None:
+        """The result of the same request, if it was carried out; what it came with may not be valid any more."""
+        request = _internalize_request(args, originator, idempotency_key)
+
+        def read(tx: Transaction) -> tuple[str, Internalized] | None:
+            replay = find_replay(tx, self._scope, request)
+            if replay is None:
+                return None
+            return find_by_id(tx, replay.transaction_id).txid or "", _internalized_before(tx, replay)
+
+        found = await self._store.engine.read(read)
+        return None if found is None else await self._announce(*found)
 
     async def _announce(self, txid: str, done: Internalized) -> InternalizeResult:
         """Post what came in unmined. An outage leaves it to the monitor; a refusal is the caller's to know."""
@@ -231,6 +244,10 @@ class UserStorage:
             return beef_of(tx, [txid], self._store.cache)
 
         return await self._store.engine.read(read)
+
+
+def _internalize_request(args: ValidInternalizeAction, originator: str | None, key: str | None) -> RequestKey | None:
+    return None if key is None else request_key(key, originator or "", "internalizeAction", asdict(args))
 
 
 def _refused_before(txid: str) -> ProcessActionResult:

@@ -195,9 +195,13 @@ class Wallet:
         valid = validate_internalize_action(args, origin)
         if valid.is_test_werr_review_actions:
             raise _sample_review()
-        incoming = await self._storage.verify_incoming(valid.tx)
-        self._check_outputs(valid, incoming)
-        done = await self._storage.internalize_action(valid, incoming, origin, idempotency_key)
+        done = None
+        if idempotency_key is not None:
+            done = await self._storage.internalized_before(valid, origin, idempotency_key)
+        if done is None:
+            incoming = await self._storage.verify_incoming(valid.tx)
+            self._check_outputs(valid, incoming)
+            done = await self._storage.internalize_action(valid, incoming, origin, idempotency_key)
         return cast(
             InternalizeActionResult,
             {"accepted": True, "isMerge": done.is_merge, "txid": done.txid, "satoshis": done.satoshis},
