@@ -151,3 +151,4 @@ async def test_a_payment_taken_in_is_answered_again_after_its_block_was_orphaned
     assert await alice.internalize_action(args, idempotency_key="from bob") == first
     with pytest.raises(WERR_INVALID_PARAMETER):
         await alice.internalize_action(args | {"description": "another one"}, idempotency_key="from bob")
+    await alice.monitor.run_until_idle()  # it learns of the other chain
