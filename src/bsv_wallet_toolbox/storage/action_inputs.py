@@ -192,9 +192,10 @@ def claim_inputs(tx: Transaction, scope: UserScope, inputs: Sequence[CallerInput
 def is_complete(args: ValidCreateAction, inputs: CallerInputs, fee_model: FeeModel) -> bool:
     """Whether the action is the caller's whole transaction: every script given and the fee paid.
 
-    It is broadcast as it is. Anything added would make the signatures void, whatever they leave open.
+    It is broadcast as it is. Anything added would make the signatures void, whatever they leave open. Without outputs
+    it would be no transaction: then what the inputs are worth becomes change.
     """
-    if not args.inputs or args.is_sign_action:
+    if not args.inputs or not args.outputs or args.is_sign_action:
         return False
     size = transaction_size(
         [each.unlocking_script_length for each in args.inputs], [len(each.locking_script) for each in args.outputs]
