@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+from bsv_wallet_toolbox.storage.holds import HoldReason
 from coin_model import Fate, Kind
 from wallet_walk import DAY, MINUTE, NAMES, Walk
 
-_ROUNDS = 6
+_MOST_ROUNDS = 10
+"""An hour and a block each."""
 
 
 async def come_to_rest(walk: Walk, *, abort_held: bool) -> None:
     """What is held back is given up or sent; whatever was paid is taken in; then everything is paid out."""
     await walk.recover()
     await walk.wait(DAY + MINUTE)
-    await _rounds(walk, _ROUNDS)
+    await _round(walk)
     walk.model.unsigned.clear()
-    for payment in walk.payments:
-        if walk.is_mined(payment.txid):
-            assert await walk.take(payment, Kind.CHANGE)
     for name in NAMES:
         await _let_go(walk, name, abort_held)
-    await _rounds(walk, _ROUNDS)
-    await _take_all(walk)
+    await _settle(walk)
+    for name in NAMES:
+        await _pay_out(walk, name)
+    await _settle(walk)
+
+
+async def _round(walk: Walk) -> None:
+    await walk.wait(60 * MINUTE)
+    await walk.watch()
+    await walk.mine(1)
+    await walk.watch()
+
+
+async def _settle(walk: Walk) -> None:
+    """Blocks come until nothing is on the way any more; it must not take long."""
+    for _ in range(_MOST_ROUNDS):
+        await _round(walk)
+        await _take_all(walk)
+        if not await _is_under_way(walk):
+            break
     lost = walk.model.settle(walk.is_mined)
     await walk.check()
     for name in NAMES:
         await _is_where_it_must_be(walk, name, lost)
-    for name in NAMES:
-        await _pay_out(walk, name)
-    await _rounds(walk, 2)
-    walk.model.settle(walk.is_mined)
-    await walk.check()
-    for name, wallet in walk.wallets.items():
-        assert await wallet.balance() == walk.model.balance(name), name
 
 
-async def _rounds(walk: Walk, count: int) -> None:
-    for _ in range(count):
-        await walk.wait(60 * MINUTE)
-        await walk.watch()
-        await walk.mine(1)
-        await walk.watch()
+async def _is_under_way(walk: Walk) -> bool:
+    """Whether an action has not come to its end, or money is still held, by what the wallets say."""
+    for wallet in walk.wallets.values():
+        actions = await wallet.list_actions({"labels": [], "limit": 10_000})
+        if any(each["status"] not in ("completed", "failed") for each in actions["actions"]):
+            return True
+    held = [coin for name in NAMES for coin in walk.world.coins(name).held_coins]
+    return any(coin.reason != HoldReason.SPENT_ELSEWHERE for coin in held)
 
 
 async def _let_go(walk: Walk, name: str, abort_held: bool) -> None:

@@ -37,8 +37,9 @@ from wallet_world import NOWHERE, World, key_of, remittance
 NAMES = ("alice", "bob")
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
-TOKEN = bytes.fromhex("51")
-"""A lock that an empty script opens."""
+TOKEN = bytes.fromhex("7551")
+"""Drops what it is given, and is content."""
+UNLOCK, NO_UNLOCK = {"unlockingScript": "00"}, {"unlockingScript": ""}
 EVERYTHING = 2_099_999_999_999_999
 _ONE_AT_A_TIME = replace(MonitorOptions.for_chain(Chain.MOCK), send_concurrency=1, proof_concurrency=1)
 """So that a fault that strikes once strikes the same transaction in every replay."""
@@ -163,6 +164,8 @@ class Walk:
         else:
             entry |= {"protocol": "basket insertion", "insertionRemittance": {"basket": "kept"}}
         args: Any = {"tx": self._shown(made), "description": "from the other", "outputs": [entry]}
+        if self.model.builds_on_aborted(made):
+            self.is_calm = False  # given up by its maker, and now brought to the network by its payee
         before = await self.wallets[payment.payee].balance()
         try:
             answer = await self.wallets[payment.payee].internalize_action(args)
@@ -209,7 +212,7 @@ class Walk:
         two_steps: bool = False,
     ) -> Made | Unsigned | None:
         """Tokens of one's own, or of the other (shown by their BEEF), become tokens of ``amounts``."""
-        unlock: dict[str, Any] = {"unlockingScriptLength": 1} if two_steps else {"unlockingScript": ""}
+        unlock: dict[str, Any] = {"unlockingScriptLength": 1} if two_steps else UNLOCK
         inputs = [{"outpoint": f"{txid}.{vout}", "inputDescription": "a token", **unlock} for txid, vout in tokens]
         extra: dict[str, Any] = {"inputs": inputs}
         foreign = [txid for txid, vout in tokens if self.model.coins[txid, vout].owner != name]
@@ -298,7 +301,7 @@ class Walk:
         view = subject_of(signable["tx"])
         until = self.world.clock.now() + DAY
         unsigned = Unsigned(name, signable["reference"], view, wanted, until)
-        unsigned.scripts = {str(vin): {"unlockingScript": ""} for vin in range(len(extra.get("inputs", ())))}
+        unsigned.scripts = {str(vin): UNLOCK for vin in range(len(extra.get("inputs", ())))}
         unsigned.is_held = bool(options.get("noSend"))
         self.model.unsigned[unsigned.reference] = unsigned
         return unsigned
@@ -309,7 +312,7 @@ class Walk:
             before = await wallet.balance()
             args: Any = {
                 "reference": unsigned.reference,
-                "spends": dict.fromkeys(unsigned.scripts, {"unlockingScript": "6a"}),
+                "spends": dict.fromkeys(unsigned.scripts, NO_UNLOCK),
             }
             try:
                 await wallet.sign_action(args)
@@ -439,7 +442,9 @@ class Walk:
     # soundness
 
     async def check(self) -> None:
-        if not self._is_reorg_unseen:
+        chain = self.world.chain
+        is_revived = any(chain.transaction_of(made.txid) is not None for made in self.model.aborted())
+        if not self._is_reorg_unseen and not is_revived:
             self.world.assert_sound(*NAMES)
         if self.is_calm:
             for name, wallet in self.wallets.items():
@@ -469,7 +474,7 @@ _MISUSES: list[Any] = [
     {"description": "no script", "outputs": [{**_PAID, "lockingScript": "0"}]},
     {
         "description": "unknown input",
-        "inputs": [{"outpoint": "00" * 32 + ".0", "inputDescription": "unknown", "unlockingScript": ""}],
+        "inputs": [{"outpoint": "00" * 32 + ".0", "inputDescription": "unknown", **UNLOCK}],
     },
     {
         "description": "unknown change",
@@ -481,6 +486,6 @@ _MISUSES: list[Any] = [
         "description": "bad proof",
         "outputs": [_PAID],
         "inputBEEF": b"\1\2\3",
-        "inputs": [{"outpoint": "00" * 32 + ".0", "inputDescription": "unknown", "unlockingScript": ""}],
+        "inputs": [{"outpoint": "00" * 32 + ".0", "inputDescription": "unknown", **UNLOCK}],
     },
 ]
