@@ -145,6 +145,7 @@ class ActionWork:
                 transaction_id,
                 claimed_by=None if in_batch else claimed_by,
                 status=ProvenTxReqStatus.NOSEND if args.is_no_send else ProvenTxReqStatus.UNSENT,
+                refuse_failed=True,
             )
             record_request(tx, scope, request, transaction_id)
             if not args.inputs:

@@ -9,7 +9,7 @@ import orjson
 
 from bsv_wallet_toolbox.database.errors import ConstraintViolation
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import (
     REQ_TERMINAL,
     REQ_WAS_BROADCAST,
@@ -93,12 +93,14 @@ def insert_req(
     *,
     claimed_by: str | None,
     status: ProvenTxReqStatus = ProvenTxReqStatus.UNSENT,
+    refuse_failed: bool = False,
 ) -> int:
     """A new req that is to be sent, with the job that sends it; ``claimed_by`` says who is about to post it now.
 
     One that is held back (``nosend``) has no job.
 
-    When the txid is known already (another user of the store has it), the transaction joins the existing req.
+    When the txid is known already (another user of the store has it), the transaction joins the existing req. With
+    ``refuse_failed`` WERR_INVALID_OPERATION when that came to nothing: nothing would ever send it.
     """
     now = tx.now()
     try:
@@ -117,6 +119,8 @@ def insert_req(
         existing = find_req(tx, txid)
         if existing is None:
             raise
+        if refuse_failed and existing.status in REQ_TERMINAL:
+            raise failed_before(txid) from None
         notify_also(tx, existing, transaction_id)
         return existing.req_id
     if status is ProvenTxReqStatus.NOSEND:
@@ -130,6 +134,14 @@ def insert_req(
         until=iso(now + CLAIM_MILLISECONDS) if claimed_by else None,
     )
     return req_id
+
+
+def failed_before(txid: str) -> WERR_INVALID_OPERATION:
+    """The same coins and outputs make the same transaction again, and a second row of one txid would never end."""
+    return WERR_INVALID_OPERATION(
+        f"This would be transaction {txid} again, which failed or was aborted before. Make it different: another "
+        "amount, another output, or other coins."
+    )
 
 
 def _notify_text(transaction_ids: list[int]) -> str:
