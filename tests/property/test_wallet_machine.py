@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from coin_model import Fate, Kind, Unsigned, Wanted
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-
-from bsv_wallet_toolbox.mockchain import Fault
-from coin_model import Fate, Kind, Unsigned, Wanted
 from wallet_rest import come_to_rest
 from wallet_walk import MINUTE, NAMES, TOKEN, Walk, other
+
+from bsv_wallet_toolbox.mockchain import Fault
 
 RUNS = int(os.environ.get("BSV_WALLET_STATE_RUNS", "300"))
 SEED = int(os.environ.get("BSV_WALLET_STATE_SEED", "1"))
 CHUNKS = 6
-STEPS = 14
+STEPS = 12
 
 OUTAGES = [
     ("post_beef", Fault.UNAVAILABLE),
