@@ -138,12 +138,16 @@ class CoinModel:
                     self.give(self.made[txid])
 
     def sent(self, made: Made) -> None:
-        """It goes to the network, and what was held back below it with it."""
+        """It goes to the network, and what was held back below it with it; that of others without their knowing."""
         made.fate = Fate.SENT
         for txid in made.view.source_txids:
             parent = self.made.get(txid)
-            if parent is not None and parent.fate is Fate.HELD:
+            if parent is None or parent.fate is not Fate.HELD:
+                continue
+            if parent.maker == made.maker:
                 self.sent(parent)
+            else:
+                self.give(parent)
 
     # what follows
 

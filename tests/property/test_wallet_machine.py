@@ -27,7 +27,7 @@ from bsv_wallet_toolbox.mockchain import Fault
 RUNS = int(os.environ.get("BSV_WALLET_STATE_RUNS", "300"))
 SEED = int(os.environ.get("BSV_WALLET_STATE_SEED", "1"))
 CHUNKS = 6
-STEPS = 14
+STEPS = 12
 
 OUTAGES = [
     ("post_beef", Fault.UNAVAILABLE),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bsv_wallet_toolbox.storage.holds import HoldReason
 from coin_model import Fate, Kind
 from wallet_walk import DAY, MINUTE, NAMES, Walk
+
+from bsv_wallet_toolbox.storage.holds import HoldReason
 
 _MOST_ROUNDS = 10
 """An hour and a block each."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_OPERATION
+from bsv_wallet_toolbox.errors import WERR_INTERNAL
 from bsv_wallet_toolbox.interfaces.events import EventKind, WalletEvent
 from bsv_wallet_toolbox.interfaces.prepared import PreparedAction
 from bsv_wallet_toolbox.interfaces.statuses import ProvenTxReqStatus, TransactionStatus
@@ -16,7 +16,7 @@ from bsv_wallet_toolbox.storage.action_inputs import claim_inputs
 from bsv_wallet_toolbox.storage.coins import claim_coins
 from bsv_wallet_toolbox.storage.create_action import ActionPolicy, PlannedAction
 from bsv_wallet_toolbox.storage.names import label_transaction, tag_outputs
-from bsv_wallet_toolbox.storage.reqs import find_req, status_beside
+from bsv_wallet_toolbox.storage.reqs import failed_before, find_req, status_beside
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.transactions import find_by_txid
@@ -63,7 +63,7 @@ def insert_signed(
     signed: TransactionView,
 ) -> int:
     """The one commit of a local action: signed, its coins spent (its req comes beside), on its way or held back."""
-    status, proven_tx_id = _status_of_signed(tx, scope, args, signed.txid)
+    status, proven_tx_id = _status_of_signed(tx, scope, args, planned, signed.txid)
     row = _transaction_row(scope, args, planned, tx.now())
     row |= {"status": status.value, "proven_tx_id": proven_tx_id, "txid": signed.txid, "input_beef": None}
     views = signed.outputs
@@ -77,21 +77,21 @@ def insert_signed(
 
 
 def _status_of_signed(
-    tx: Transaction, scope: UserScope, args: ValidCreateAction, txid: str
+    tx: Transaction, scope: UserScope, args: ValidCreateAction, planned: PlannedAction, txid: str
 ) -> tuple[TransactionStatus, int | None]:
-    """Status and proof. Only a transaction that is the caller's, whole, may be known here, through another user.
+    """Status and proof. Only a transaction without change, in which nothing is random, may be known here already.
 
     WERR_INVALID_OPERATION for one that can't be mined, or that this user had before and that came to nothing.
     """
     new = TransactionStatus.NOSEND if args.is_no_send else TransactionStatus.SENDING
-    if not args.inputs:
+    if planned.proposal.change_vouts:
         return new, None
     known = find_req(tx, txid)
     if known is None:
         return new, None
     ended = known.status in (ProvenTxReqStatus.INVALID, ProvenTxReqStatus.DOUBLE_SPEND)
     if ended or find_by_txid(tx, scope, txid) is not None:
-        raise WERR_INVALID_OPERATION(f"The store has had transaction {txid} before, and it failed or was given up.")
+        raise failed_before(txid)
     if known.status is ProvenTxReqStatus.NOSEND:
         return new, None
     return status_beside(known)

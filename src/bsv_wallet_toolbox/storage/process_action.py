@@ -18,12 +18,18 @@ from bsv_wallet_toolbox.storage.ancestry import EMPTY_BEEF
 from bsv_wallet_toolbox.storage.insert_action import signed_output_columns
 from bsv_wallet_toolbox.storage.notes import note
 from bsv_wallet_toolbox.storage.proofs import record_proof
-from bsv_wallet_toolbox.storage.reqs import find_req, insert_req, status_beside
+from bsv_wallet_toolbox.storage.reqs import failed_before, find_req, insert_req, status_beside
 from bsv_wallet_toolbox.storage.state_machines import check_transaction
 from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
-from bsv_wallet_toolbox.storage.transactions import TransactionRow, announce, find_by_id, move_transaction
+from bsv_wallet_toolbox.storage.transactions import (
+    TransactionRow,
+    announce,
+    find_by_id,
+    find_by_txid,
+    move_transaction,
+)
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.tx import TransactionView, parse_transaction
 
@@ -85,6 +91,8 @@ def commit_signed(
     difference = _difference(tx, scope, action, outputs, view)
     if difference is not None:
         raise WERR_INVALID_OPERATION(difference)
+    if find_by_txid(tx, scope, view.txid) is not None:
+        raise failed_before(view.txid)
     status = _commit(tx, action, outputs, view, max_output_script, claimed_by, is_no_send=args.is_no_send)
     tx.execute(statements.SET_PROCESSED, transaction_id=action.transaction_id, now=iso(tx.now()))
     return status is TransactionStatus.SENDING

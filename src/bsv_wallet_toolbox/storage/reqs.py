@@ -9,7 +9,7 @@ import orjson
 
 from bsv_wallet_toolbox.database.errors import ConstraintViolation
 from bsv_wallet_toolbox.database.transaction import Transaction
-from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_PARAMETER
+from bsv_wallet_toolbox.errors import WERR_INTERNAL, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.statuses import (
     REQ_TERMINAL,
     REQ_WAS_BROADCAST,
@@ -136,6 +136,14 @@ def _insert_send_job(tx: Transaction, req_id: int, claimed_by: str) -> None:
         next_attempt_at=iso(now),
         owner=claimed_by,
         until=iso(now + CLAIM_MILLISECONDS),
+    )
+
+
+def failed_before(txid: str) -> WERR_INVALID_OPERATION:
+    """The same coins and outputs make the same transaction again, and a second row of one txid would never end."""
+    return WERR_INVALID_OPERATION(
+        f"This would be transaction {txid} again, which failed or was aborted before. Make it different: another "
+        "amount, another output, or other coins."
     )
 
 
