@@ -110,6 +110,19 @@ def take(tx: Transaction, scope: UserScope, target: int, exact: int | None, incl
     return f"{coin.output_id}:{coin.satoshis}"
 
 
+async def test_among_coins_of_the_same_worth_a_proven_one_is_taken_first(engine: SqliteEngine) -> None:
+    def allocate(tx: Transaction) -> list[str | None]:
+        scope = make_user(tx)
+        add_output(tx, scope, add_transaction(tx, scope, "unproven", 1), 300)
+        add_output(tx, scope, add_transaction(tx, scope, "unproven", 2), 200)
+        add_output(tx, scope, add_transaction(tx, scope, "completed", 3), 300)
+        add_output(tx, scope, add_transaction(tx, scope, "completed", 4), 310)
+        calls = [(250, None, False), (250, None, False), (100, None, False)]
+        return [take(tx, scope, *call) for call in calls]
+
+    assert await engine.write(allocate) == ["3:300", "1:300", "2:200"]
+
+
 async def test_coins_are_taken_in_the_order_of_the_reference(engine: SqliteEngine) -> None:
     def allocate(tx: Transaction) -> list[str | None]:
         scope = seven_coins(tx)

@@ -22,6 +22,9 @@ MAX_INPUTS = 2_000
 _MANY_UNAVAILABLE = 500
 """From here on coins are counted one by one."""
 
+_LOOKED_AHEAD = 16
+"""Coins behind the best one among which one of the same worth is looked for that is proven."""
+
 _COUNTED_AHEAD = 500
 """So many coins can be spent before they are counted again."""
 
@@ -39,11 +42,13 @@ class SpendableCoin:
     derivation_prefix: str
     derivation_suffix: str
     sender_identity_key: str | None
+    is_proven: bool
+    """Its transaction is mined: what spends it needs no more than that to be shown."""
 
     @classmethod
     def of_row(cls, row: Row) -> SpendableCoin:
-        output_id, satoshis, txid, vout, script, *derivation = row
-        return cls(output_id, satoshis, txid, vout, script or b"", *derivation)
+        output_id, satoshis, txid, vout, script, prefix, suffix, sender, is_proven = row
+        return cls(output_id, satoshis, txid, vout, script or b"", prefix, suffix, sender, bool(is_proven))
 
 
 class _Page:
@@ -59,17 +64,32 @@ class _Page:
         self._start = 0
 
     def best(self, fits: Callable[[SpendableCoin], bool], taken: set[int]) -> SpendableCoin | None:
-        """The first coin that fits and is not taken; ``fits`` never asks for more than the page was read for."""
+        """The first coin that fits and is not taken, or a proven one of the same worth close behind it.
+
+        ``fits`` never asks for more than the page was read for.
+        """
         position = self._first_untaken(taken)
         while True:
             while position < len(self._coins):
                 coin = self._coins[position]
                 if coin.output_id not in taken and fits(coin):
-                    return coin
+                    return coin if coin.is_proven else self._proven_alike(position, coin, fits, taken)
                 position += 1
             if self._is_all:
                 return None
             self._read(max(1, 4 * len(self._coins)))
+
+    def _proven_alike(
+        self, position: int, coin: SpendableCoin, fits: Callable[[SpendableCoin], bool], taken: set[int]
+    ) -> SpendableCoin:
+        if len(self._coins) <= position + _LOOKED_AHEAD and not self._is_all:
+            self._read(position + _LOOKED_AHEAD + 1)
+        for other in self._coins[position + 1 : position + 1 + _LOOKED_AHEAD]:
+            if other.satoshis != coin.satoshis:
+                break
+            if other.is_proven and other.output_id not in taken and fits(other):
+                return other
+        return coin
 
     def _first_untaken(self, taken: set[int]) -> int:
         while self._start < len(self._coins) and self._coins[self._start].output_id in taken:

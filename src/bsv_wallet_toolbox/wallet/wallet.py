@@ -117,7 +117,7 @@ class Wallet:
             raise _sample_review()
         if not valid.is_new_tx:
             sent = await self._storage.send_with(valid.options.send_with, valid.is_delayed)
-            _review(sent, valid.is_delayed)
+            _review(sent, valid.is_delayed or sent.not_delayed_results is None)
             return {"sendWithResults": cast(Any, [_send_with(each) for each in sent.send_with_results])}
         if valid.is_sign_action:
             return await self._create_signable(valid, origin, idempotency_key)

@@ -55,6 +55,7 @@ _COIN_COLUMNS = (
     _o.c.derivationPrefix,
     _o.c.derivationSuffix,
     _o.c.senderIdentityKey,
+    (_t.c.status == TransactionStatus.COMPLETED.value).label("proven"),
 )
 
 
