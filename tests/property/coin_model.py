@@ -154,9 +154,6 @@ class CoinModel:
     def held(self, owner: str) -> list[Made]:
         return [made for made in self.made.values() if made.maker == owner and made.fate is Fate.HELD]
 
-    def aborted(self) -> list[Made]:
-        return [made for made in self.made.values() if made.fate is Fate.ABORTED]
-
     def builds_on_aborted(self, made: Made) -> bool:
         parents = [self.made[txid] for txid in made.view.source_txids if txid in self.made]
         return made.fate is Fate.ABORTED or any(map(self.builds_on_aborted, parents))

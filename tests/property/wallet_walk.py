@@ -15,6 +15,7 @@ from typing import Any
 
 from coin_model import CoinModel, Fate, Kind, Made, Unsigned, Wanted, subject_of
 
+from bsv_wallet_toolbox.brc100.originator import FAILED_ACTIONS_ID
 from bsv_wallet_toolbox.errors import (
     WERR_BROADCAST_UNAVAILABLE,
     WERR_INSUFFICIENT_FUNDS,
@@ -456,13 +457,20 @@ class Walk:
     # soundness
 
     async def check(self) -> None:
-        chain = self.world.chain
-        is_revived = any(chain.transaction_of(made.txid) is not None for made in self.model.aborted())
-        if not self._is_reorg_unseen and not is_revived:
+        if not self._is_reorg_unseen and not await self._is_revived():
             self.world.assert_sound(*NAMES)
         if self.is_calm:
             for name, wallet in self.wallets.items():
                 assert await wallet.balance() == self.model.balance(name), name
+
+    async def _is_revived(self) -> bool:
+        """Whether the network has what a wallet believes lost: given up or refused, and then sent by its payee."""
+        args: Any = {"labels": [FAILED_ACTIONS_ID], "limit": 10_000}
+        for wallet in self.wallets.values():
+            failed = await wallet.list_actions(args)
+            if any(each["txid"] and self.world.chain.transaction_of(each["txid"]) for each in failed["actions"]):
+                return True
+        return False
 
 
 def other(name: str) -> str:
