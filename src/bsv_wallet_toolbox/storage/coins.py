@@ -22,6 +22,9 @@ MAX_INPUTS = 2_000
 _MANY_UNAVAILABLE = 500
 """From here on coins are counted one by one."""
 
+_FIRST_PAGE = 2
+"""One coin as a rule, and whether the next is worth the same."""
+
 _LOOKED_AHEAD = 16
 """Coins behind the best one among which one of the same worth is looked for that is proven."""
 
@@ -77,11 +80,14 @@ class _Page:
                 position += 1
             if self._is_all:
                 return None
-            self._read(max(1, 4 * len(self._coins)))
+            self._read(max(_FIRST_PAGE, 4 * len(self._coins)))
 
     def _proven_alike(
         self, position: int, coin: SpendableCoin, fits: Callable[[SpendableCoin], bool], taken: set[int]
     ) -> SpendableCoin:
+        behind = self._coins[position + 1 : position + 2]
+        if behind and behind[0].satoshis != coin.satoshis:
+            return coin
         if len(self._coins) <= position + _LOOKED_AHEAD and not self._is_all:
             self._read(position + _LOOKED_AHEAD + 1)
         for other in self._coins[position + 1 : position + 1 + _LOOKED_AHEAD]:
