@@ -144,6 +144,9 @@ class SendWithResult:
     txid: str
     status: SendWithStatus
 
+    def to_json(self) -> dict[str, Any]:
+        return {"txid": self.txid, "status": self.status.value}
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewActionResult:
@@ -151,6 +154,15 @@ class ReviewActionResult:
     status: ReviewActionStatus
     competing_txs: tuple[str, ...] = ()
     competing_beef: bytes | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What is not known is left out; bytes stay bytes."""
+        body: dict[str, Any] = {"txid": self.txid, "status": self.status.value}
+        if self.competing_txs:
+            body["competingTxs"] = list(self.competing_txs)
+        if self.competing_beef is not None:
+            body["competingBeef"] = self.competing_beef
+        return body
 
 
 @dataclass(frozen=True, slots=True)

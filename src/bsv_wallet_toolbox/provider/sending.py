@@ -65,14 +65,7 @@ def _review(posted: Posted) -> ReviewActionResult:
 def review_of(result: ProcessActionResult) -> WERR_REVIEW_ACTIONS:
     """The error by which a caller is told that something it sent needs a look."""
     return WERR_REVIEW_ACTIONS(
-        [_review_json(each) for each in result.not_delayed_results or ()],
-        [{"txid": each.txid, "status": each.status.value} for each in result.send_with_results],
+        [each.to_json() for each in result.not_delayed_results or ()],
+        [each.to_json() for each in result.send_with_results],
         result.txid,
     )
-
-
-def _review_json(review: ReviewActionResult) -> dict[str, object]:
-    body: dict[str, object] = {"txid": review.txid, "status": review.status.value}
-    if review.competing_txs:
-        body["competingTxs"] = list(review.competing_txs)
-    return body

@@ -52,8 +52,6 @@ from bsv_wallet_toolbox.interfaces.storage import (
     ActionProposal,
     CreatedAction,
     ProcessActionResult,
-    ReviewActionResult,
-    SendWithResult,
     WalletStorage,
 )
 from bsv_wallet_toolbox.keys.derivation import KeyDeriver
@@ -118,7 +116,7 @@ class Wallet:
         if not valid.is_new_tx:
             sent = await self._storage.send_with(valid.options.send_with, valid.is_delayed)
             _review(sent, valid.is_delayed or sent.not_delayed_results is None)
-            return {"sendWithResults": cast(Any, [_send_with(each) for each in sent.send_with_results])}
+            return {"sendWithResults": cast(Any, [each.to_json() for each in sent.send_with_results])}
         if valid.is_sign_action:
             return await self._create_signable(valid, origin, idempotency_key)
 
@@ -288,7 +286,7 @@ def _created(created: CreatedAction, tx: bytes | None, no_send_change: list[str]
         result["tx"] = tx
     if no_send_change is not None:
         result["noSendChange"] = no_send_change
-    result["sendWithResults"] = cast(Any, [_send_with(each) for each in created.result.send_with_results])
+    result["sendWithResults"] = cast(Any, [each.to_json() for each in created.result.send_with_results])
     return result
 
 
@@ -299,8 +297,8 @@ def _review(
     if is_delayed or all(each.status is SendWithStatus.UNPROVEN for each in result.send_with_results):
         return
     raise WERR_REVIEW_ACTIONS(
-        [_review_result(each) for each in result.not_delayed_results or ()],
-        [_send_with(each) for each in result.send_with_results],
+        [each.to_json() for each in result.not_delayed_results or ()],
+        [each.to_json() for each in result.send_with_results],
         result.txid,
         tx,
         no_send_change,
@@ -313,19 +311,6 @@ def _atomic_beef(created: CreatedAction) -> bytes | None:
     if created.signed is not None:
         created.beef.merge_transaction(created.signed)
     return created.beef.to_atomic(created.txid)
-
-
-def _send_with(each: SendWithResult) -> dict[str, str]:
-    return {"txid": each.txid, "status": each.status.value}
-
-
-def _review_result(each: ReviewActionResult) -> dict[str, Any]:
-    body: dict[str, Any] = {"txid": each.txid, "status": each.status.value}
-    if each.competing_txs:
-        body["competingTxs"] = list(each.competing_txs)
-    if each.competing_beef is not None:
-        body["competingBeef"] = each.competing_beef
-    return body
 
 
 def _sample_review() -> WERR_REVIEW_ACTIONS:
