@@ -34,6 +34,7 @@ from bsv_wallet_toolbox.opening import OpenWallet, open_wallet
 from bsv_wallet_toolbox.seams import SeededEntropy
 from bsv_wallet_toolbox.templates import brc29
 from bsv_wallet_toolbox.transactions.tx import parse_transaction
+from bsv_wallet_toolbox.wallet.signer import SigningLimits
 from wallet_world import NOWHERE, World, key_of, remittance
 
 NAMES = ("alice", "bob")
@@ -43,6 +44,7 @@ TOKEN = bytes.fromhex("7551")
 """Drops what it is given, and is content."""
 UNLOCK, NO_UNLOCK = {"unlockingScript": "00"}, {"unlockingScript": ""}
 EVERYTHING = 2_099_999_999_999_999
+FEE_SIGNED_FOR = SigningLimits().always_allowed_fee
 _ONE_AT_A_TIME = replace(MonitorOptions.for_chain(Chain.MOCK), send_concurrency=1, proof_concurrency=1)
 """So that a fault that strikes once strikes the same transaction in every replay."""
 
@@ -234,6 +236,7 @@ class Walk:
         spenders = self.model.spenders()
         if any(token in spenders for token in tokens):
             self.is_calm = False  # a double spend, unless it is refused
+        amounts = [*amounts, *self._too_much_for_a_fee(tokens, amounts)]
         wanted = [Wanted(TOKEN, each, name, Kind.TOKEN) for each in amounts]
         if not wanted and foreign:
             wanted = [Wanted(bytes.fromhex(NOWHERE), 1)]
@@ -243,6 +246,11 @@ class Walk:
         if made is not None and foreign:
             self.model.give(self.model.made[foreign[0]])
         return made
+
+    def _too_much_for_a_fee(self, tokens: Sequence[tuple[str, int]], amounts: Sequence[int]) -> list[int]:
+        """What a whole transaction would leave to the miner beyond what a wallet signs for: it becomes a token too."""
+        left = sum(self.model.coins[token].satoshis for token in tokens) - sum(amounts)
+        return [left - FEE_SIGNED_FOR] if amounts and left > FEE_SIGNED_FOR else []
 
     async def list_tokens(self, name: str) -> None:
         args: Any = {"basket": "tokens", "limit": 1_000, "include": "entire transactions"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -91,8 +91,8 @@ async def test_an_input_that_was_not_proposed_is_refused(world: World) -> None:
         path = world.path("alice")
         free = "SELECT vout, derivationPrefix, derivationSuffix FROM outputs WHERE transactionId = 1 AND spendable = 1"
         ((vout, prefix, suffix),) = rows(path, free)
-        other = replace(taken, vin=1, source_vout=vout, derivation_prefix=prefix, derivation_suffix=suffix)
-        signed = proposed.sign(replace(proposed.proposal, inputs=(taken, replace(other, source_locking_script=b""))))
+        other = taken._replace(vin=1, source_vout=vout, derivation_prefix=prefix, derivation_suffix=suffix)
+        signed = proposed.sign(proposed.proposal._replace(inputs=(taken, other._replace(source_locking_script=b""))))
         assert len(parse_transaction(signed.raw).inputs) == 2
         with pytest.raises(WERR_INVALID_OPERATION):
             await proposed.storage.process_action(proposed.args(signed, delayed=False))
@@ -117,7 +117,7 @@ async def test_another_version_than_asked_for_is_refused(world: World) -> None:
     async with world.wallet("alice") as alice:
         await world.fund(alice, 10_000)
         proposed = await propose(alice, version=0)
-        signed = proposed.sign(replace(proposed.proposal, version=1))
+        signed = proposed.sign(proposed.proposal._replace(version=1))
         with pytest.raises(WERR_INVALID_OPERATION):
             await proposed.storage.process_action(proposed.args(signed))
 
@@ -281,9 +281,9 @@ async def test_coins_of_an_abandoned_action_that_another_transaction_spends_are_
         await world.fund(alice, 10_000)
         proposed = await propose(alice)
         paying, *change = proposed.proposal.outputs
-        elsewhere = replace(proposed.proposal, outputs=(replace(paying, satoshis=3000), *change[:1]))
-        outputs = tuple(replace(output, vout=place) for place, output in enumerate(elsewhere.outputs))
-        signed = proposed.sign(replace(elsewhere, outputs=outputs))
+        elsewhere = proposed.proposal._replace(outputs=(paying._replace(satoshis=3000), *change[:1]))
+        outputs = tuple(output._replace(vout=place) for place, output in enumerate(elsewhere.outputs))
+        signed = proposed.sign(elsewhere._replace(outputs=outputs))
         await alice.internalize_action(internalize_args(signed_beef(proposed, signed), insertion_entry(0)))
         world.clock.advance(400_000)
         await alice.monitor.run_until_idle()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import apsw
@@ -430,27 +429,27 @@ async def test_coins_whose_script_another_toolbox_left_out_are_spent(world: Obse
 
 def pay_one_satoshi_more(proposal: ActionProposal) -> ActionProposal:
     paid, *change = proposal.outputs
-    return replace(proposal, outputs=(replace(paid, satoshis=paid.satoshis + 1), *change))
+    return proposal._replace(outputs=(paid._replace(satoshis=paid.satoshis + 1), *change))
 
 
 def pay_somebody_else(proposal: ActionProposal) -> ActionProposal:
     paid, *change = proposal.outputs
-    return replace(proposal, outputs=(replace(paid, locking_script=b"\x51"), *change))
+    return proposal._replace(outputs=(paid._replace(locking_script=b"\x51"), *change))
 
 
 def leave_the_last_output_out(proposal: ActionProposal) -> ActionProposal:
     last = max(proposal.outputs, key=lambda output: output.vout)
-    return replace(proposal, outputs=tuple(output for output in proposal.outputs if output is not last))
+    return proposal._replace(outputs=tuple(output for output in proposal.outputs if output is not last))
 
 
 def pay_one_output_more(proposal: ActionProposal) -> ActionProposal:
     paid = proposal.outputs[0]
-    more = replace(paid, vout=len(proposal.outputs), satoshis=1)
-    return replace(proposal, outputs=(*proposal.outputs, more))
+    more = paid._replace(vout=len(proposal.outputs), satoshis=1)
+    return proposal._replace(outputs=(*proposal.outputs, more))
 
 
 def leave_the_last_coin_out(proposal: ActionProposal) -> ActionProposal:
-    return replace(proposal, inputs=proposal.inputs[:-1])
+    return proposal._replace(inputs=proposal.inputs[:-1])
 
 
 @pytest.mark.parametrize(

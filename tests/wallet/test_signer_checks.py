@@ -31,8 +31,8 @@ THIEF = bytes.fromhex("76a914" + "66" * 20 + "88ac")
 def output(index: int, **changed: Any) -> Tamper:
     def tamper(proposal: ActionProposal) -> ActionProposal:
         outputs = list(proposal.outputs)
-        outputs[index] = replace(outputs[index], **changed)
-        return replace(proposal, outputs=tuple(outputs))
+        outputs[index] = outputs[index]._replace(**changed)
+        return proposal._replace(outputs=tuple(outputs))
 
     return tamper
 
@@ -42,8 +42,8 @@ def entry(index: int, **changed: Any) -> Tamper:
 
     def tamper(proposal: ActionProposal) -> ActionProposal:
         inputs = list(proposal.inputs)
-        inputs[index] = replace(inputs[index], **changed)
-        return replace(proposal, inputs=tuple(inputs))
+        inputs[index] = inputs[index]._replace(**changed)
+        return proposal._replace(inputs=tuple(inputs))
 
     return tamper
 
@@ -51,7 +51,7 @@ def entry(index: int, **changed: Any) -> Tamper:
 def add_output(**facts: Any) -> Tamper:
     def tamper(proposal: ActionProposal) -> ActionProposal:
         extra = ActionOutput(len(proposal.outputs), 1, THIEF, ProvidedBy.STORAGE)
-        return replace(proposal, outputs=(*proposal.outputs, replace(extra, **facts)))
+        return proposal._replace(outputs=(*proposal.outputs, extra._replace(**facts)))
 
     return tamper
 
@@ -61,17 +61,17 @@ def add_satoshis(index: int, satoshis: int) -> Tamper:
 
 
 def spend_one_coin_twice(proposal: ActionProposal) -> ActionProposal:
-    again: ActionInput = replace(proposal.inputs[0], vin=len(proposal.inputs))
-    return replace(proposal, inputs=(*proposal.inputs, again))
+    again: ActionInput = proposal.inputs[0]._replace(vin=len(proposal.inputs))
+    return proposal._replace(inputs=(*proposal.inputs, again))
 
 
 def drop_the_payment(proposal: ActionProposal) -> ActionProposal:
-    return replace(proposal, outputs=())
+    return proposal._replace(outputs=())
 
 
 def swap_the_first_two(proposal: ActionProposal) -> ActionProposal:
     first, second, *rest = proposal.outputs
-    return replace(proposal, outputs=(second, first, *rest))
+    return proposal._replace(outputs=(second, first, *rest))
 
 
 LIES: dict[str, tuple[Tamper, str]] = {
@@ -106,8 +106,8 @@ LIES: dict[str, tuple[Tamper, str]] = {
         lambda p: entry(0, source_satoshis=p.inputs[0].source_satoshis + 1)(p),
         "inputs[0].sourceSatoshis",
     ),
-    "another lock time": (lambda p: replace(p, lock_time=500), "storage version, lockTime"),
-    "another version": (lambda p: replace(p, version=2), "storage version, lockTime"),
+    "another lock time": (lambda p: p._replace(lock_time=500), "storage version, lockTime"),
+    "another version": (lambda p: p._replace(version=2), "storage version, lockTime"),
 }
 
 
@@ -144,8 +144,8 @@ async def test_places_may_be_shuffled_only_when_the_caller_lets_them(world: Worl
 
     def swap_places(proposal: ActionProposal) -> ActionProposal:
         first, second, *rest = proposal.outputs
-        swapped = (replace(first, vout=second.vout), replace(second, vout=first.vout))
-        return replace(proposal, outputs=(*swapped, *rest))
+        swapped = (first._replace(vout=second.vout), second._replace(vout=first.vout))
+        return proposal._replace(outputs=(*swapped, *rest))
 
     deceived, storage = wallet_over(alice, world, swap_places)
     args = payment_to(NOWHERE, 1000)

@@ -312,7 +312,7 @@ class SqliteTransaction:
         before = connection.total_changes()
         self._has_written = True
         self._start(statement, parameters)
-        return connection.changes() if connection.total_changes() != before else 0
+        return connection.total_changes() - before
 
     def rows(self, statement: Statement, /, **parameters: Any) -> list[Row]:
         cursor = self._start(statement, parameters)
@@ -337,17 +337,14 @@ class SqliteTransaction:
         template = statement.row_template("sqlite")
         size = min(_ROWS_PER_INSERT, (_MAX_PARAMETERS - len(template.tail_names)) // max(1, len(template.row_names)))
         pending = iter(rows)
-        inserted = 0
+        before = self._connection.total_changes()
         self._has_written = True
         while batch := [compiled.bound(dict(row)) for row in islice(pending, size)]:
-            before = self._connection.total_changes()
             try:
                 self._run(template.text(len(batch)), template.bound(batch))
             except _FAILURES as error:
                 raise self._failure(statement, error) from error
-            if self._connection.total_changes() != before:
-                inserted += self._connection.changes()
-        return inserted
+        return self._connection.total_changes() - before
 
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]], /) -> int:
         return sum(self.execute(statement, **row) for row in rows)

@@ -5,8 +5,7 @@ Scripts and transactions are bytes, txids display-order hex; the JSON form write
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,8 +16,7 @@ from bsv_wallet_toolbox.transactions.tx import Draft, InputSpec, OutputSpec, Tra
 __all__ = ["PreparedAction", "PreparedInput"]
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedInput:
+class PreparedInput(NamedTuple):
     """An input with the output that it spends.
 
     The caller gives the unlocking script of its own inputs, now or with signAction; the derivation (base64 texts, as
@@ -41,8 +39,7 @@ class PreparedInput:
         return self.derivation_prefix is not None
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedAction:
+class PreparedAction(NamedTuple):
     version: int
     lock_time: int
     inputs: tuple[PreparedInput, ...]
@@ -60,7 +57,7 @@ class PreparedAction:
         body = {
             "version": self.version,
             "lockTime": self.lock_time,
-            "inputs": [asdict(each) for each in self.inputs],
+            "inputs": [each._asdict() for each in self.inputs],
             "outputs": [list(each) for each in self.outputs],
             "options": options.to_json(),
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bsv_wallet_toolbox.brc100.actions import (
     ValidAbortAction,
@@ -59,8 +59,7 @@ class OutputPurpose(StrEnum):
     COMMISSION = "storage-commission"
 
 
-@dataclass(frozen=True, slots=True)
-class ActionInput:
+class ActionInput(NamedTuple):
     """An input that storage chose or found. Derivation texts are base64, as BRC-29 key ids use them."""
 
     vin: int
@@ -76,8 +75,7 @@ class ActionInput:
     sender_identity_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ActionOutput:
+class ActionOutput(NamedTuple):
     """An output in storage's order: requested ones, the service charge if any, then change.
 
     ``vout`` is its place in the transaction.
@@ -92,8 +90,7 @@ class ActionOutput:
     derivation_suffix: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ActionProposal:
+class ActionProposal(NamedTuple):
     """Storage's answer to createAction: what it proposes to sign. The wallet checks it before it signs anything."""
 
     reference: str
@@ -139,8 +136,7 @@ class ProcessActionArgs:
     send_with: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SendWithResult:
+class SendWithResult(NamedTuple):
     txid: str
     status: SendWithStatus
 
@@ -165,8 +161,7 @@ class ReviewActionResult:
         return body
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessActionResult:
+class ProcessActionResult(NamedTuple):
     """``txid`` is None when nothing new was made, ``not_delayed_results`` unless something was posted at once."""
 
     txid: str | None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bsv_wallet_toolbox.database.statements import Statement
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
@@ -32,8 +31,7 @@ _COUNTED_AHEAD = 500
 """So many coins can be spent before they are counted again."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpendableCoin:
+class SpendableCoin(NamedTuple):
     """A change output with what is needed to spend it."""
 
     output_id: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bsv_wallet_toolbox.brc100.create_action import ValidCreateAction
 from bsv_wallet_toolbox.database.transaction import Transaction
@@ -93,8 +94,7 @@ class ServiceCharge:
     lock: CommissionLock
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedAction:
+class PlannedAction(NamedTuple):
     """A proposal with what is needed to write it down. ``beef`` proves everything that it spends, in full."""
 
     proposal: ActionProposal

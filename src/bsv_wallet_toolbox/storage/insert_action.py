@@ -41,7 +41,7 @@ def insert_unsigned(
     is ``prepared`` here, the scripts of its change are known too: what comes back signed must have them.
     """
     row = _transaction_row(scope, args, planned, tx.now())
-    row |= {"status": TransactionStatus.UNSIGNED.value, "proven_tx_id": None}
+    row |= {"status": TransactionStatus.UNSIGNED, "proven_tx_id": None}
     row |= {"txid": None, "input_beef": planned.inputs.outside_bytes()}
     lifetime = policy.signable_lifetime if args.is_sign_action else policy.unsigned_lifetime
     abandon_at = iso(tx.now() + lifetime)
@@ -65,7 +65,7 @@ def insert_signed(
     """The one commit of a local action: signed, its coins spent (its req comes beside), on its way or held back."""
     status, proven_tx_id = _status_of_signed(tx, scope, args, planned, signed.txid)
     row = _transaction_row(scope, args, planned, tx.now())
-    row |= {"status": status.value, "proven_tx_id": proven_tx_id, "txid": signed.txid, "input_beef": None}
+    row |= {"status": status, "proven_tx_id": proven_tx_id, "txid": signed.txid, "input_beef": None}
     views = signed.outputs
     if len(views) != len(planned.proposal.outputs):
         raise WERR_INTERNAL("The signed transaction has not the outputs that were proposed.")
@@ -160,7 +160,7 @@ def _created(row: dict[str, Any], transaction_id: int, now: int) -> WalletEvent:
         transaction_id,
         row["reference"],
         row["txid"],
-        TransactionStatus(row["status"]),
+        row["status"],
         row["satoshis"],
         now,
         "to be signed" if row["txid"] is None else "signed",

@@ -112,8 +112,9 @@ def _check_fee(proposal: ActionProposal, limits: SigningLimits) -> None:
     size = transaction_size([each.unlocking_script_length for each in proposal.inputs], script_lengths)
     if fee < 0:
         raise WERR_INVALID_PARAMETER("storage inputs", "worth at least the outputs")
-    if fee > max(limits.always_allowed_fee, limits.max_fee_rate * size // 1000):
-        raise WERR_INVALID_PARAMETER("storage fee", f"at most {limits.max_fee_rate} satoshis per 1000 bytes, not {fee}")
+    most = max(limits.always_allowed_fee, limits.max_fee_rate * size // 1000)
+    if fee > most:
+        raise WERR_INVALID_PARAMETER("storage fee", f"at most {most} satoshis for {size} bytes, not {fee}")
 
 
 def prepare(deriver: KeyDeriver, args: ValidCreateAction, proposal: ActionProposal) -> PreparedAction:
