@@ -149,6 +149,12 @@ class CoinModel:
             else:
                 self.give(parent)
 
+    def give_up_unsigned(self, maker: str, now: int) -> None:
+        """What nobody signed in time is given up by the monitor of its maker."""
+        self.unsigned = {
+            reference: each for reference, each in self.unsigned.items() if each.maker != maker or now < each.until
+        }
+
     # what follows
 
     def held(self, owner: str) -> list[Made]:

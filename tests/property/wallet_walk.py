@@ -136,6 +136,8 @@ class Walk:
     async def watch(self, *names: str) -> None:
         for name in names or NAMES:
             await self._monitors[name].run_until_idle()
+            if self.is_calm:
+                self.model.give_up_unsigned(name, self.world.clock.now())
         if set(names or NAMES) == set(NAMES) and not self._is_tracker_out:
             self._is_reorg_unseen = False
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bsv_wallet_toolbox.brc100.originator import THROW_REVIEW_ACTIONS_ID, check_labels, check_new_basket
 from bsv_wallet_toolbox.brc100.outpoint import Outpoint
@@ -48,8 +47,7 @@ MAX_TAGS = 10_000
 """Tags of all outputs of one call: each is a row that is written under the lock that every other writer waits for."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValidCreateActionInput:
+class ValidCreateActionInput(NamedTuple):
     """``unlocking_script_length`` (bytes) is that of the script when there is one."""
 
     outpoint: Outpoint
@@ -67,8 +65,7 @@ class ValidCreateActionInput:
         return body
 
 
-@dataclass(frozen=True, slots=True)
-class ValidCreateActionOutput:
+class ValidCreateActionOutput(NamedTuple):
     locking_script: bytes
     satoshis: int
     output_description: str
@@ -90,8 +87,7 @@ class ValidCreateActionOutput:
         return body
 
 
-@dataclass(frozen=True, slots=True)
-class ValidCreateActionOptions:
+class ValidCreateActionOptions(NamedTuple):
     sign_and_process: bool = True
     accept_delayed_broadcast: bool = True
     trust_self: Literal["known"] | None = None
@@ -119,8 +115,7 @@ class ValidCreateActionOptions:
         return body
 
 
-@dataclass(frozen=True, slots=True)
-class ValidCreateAction:
+class ValidCreateAction(NamedTuple):
     """The flags are derived from the arguments once, here, because they travel to storage beside them.
 
     ``is_remix_change``: neither inputs nor outputs nor ``sendWith``, spend change into new change.
@@ -171,7 +166,10 @@ class ValidCreateAction:
 
     def without_unlocking_scripts(self) -> ValidCreateAction:
         """For storage, which needs the lengths only. The flags stay what the scripts made them."""
-        return replace(self, inputs=tuple(replace(each, unlocking_script=None) for each in self.inputs))
+        return self._replace(inputs=tuple(each._replace(unlocking_script=None) for each in self.inputs))
+
+
+_NO_OPTIONS = ValidCreateActionOptions()
 
 
 def validate_create_action(args: object, originator: str | None = None) -> ValidCreateAction:
@@ -285,7 +283,7 @@ def _output(body: dict[str, object], originator: str | None) -> ValidCreateActio
 
 def _options(value: object) -> ValidCreateActionOptions:
     if value is None:
-        return ValidCreateActionOptions()
+        return _NO_OPTIONS
     body = members(value, "options")
     trust_self = body.get("trustSelf")
     known: tuple[Literal["known"], ...] = ("known",)

@@ -17,10 +17,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from bsv_wallet_toolbox.database.errors import (
     DatabaseBusy,
@@ -50,8 +49,7 @@ _UNBURIED = "If the program ends before anything else is written, it may turn ou
 _log = logging.getLogger("bsv_wallet_toolbox.database")
 
 
-@dataclass(frozen=True, slots=True)
-class EngineStats:
+class EngineStats(NamedTuple):
     """Since the engine was opened; writes only. ``commit_seconds`` is the time inside COMMIT, the flush included."""
 
     operations: int = 0
@@ -61,8 +59,7 @@ class EngineStats:
     reruns: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
+class _Job(NamedTuple):
     operation: Callable[[Transaction], Any]
     name: str
     before_commit: Failpoint | None
@@ -71,8 +68,7 @@ class _Job:
     future: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Outcome:
+class _Outcome(NamedTuple):
     job: _Job
     result: Any = None
     error: BaseException | None = None
@@ -289,7 +285,7 @@ class SqliteEngine:
 
     def _run_again(self, job: _Job) -> _Outcome:
         _log.warning("running %s again by itself", job.name or "an operation")
-        self._stats = replace(self._stats, reruns=self._stats.reruns + 1)
+        self._stats = self._stats._replace(reruns=self._stats.reruns + 1)
         outcomes, _ = self._attempt(job, iter(()))
         return outcomes[0]
 
@@ -422,7 +418,7 @@ def _pass(points: Iterable[Failpoint | None]) -> None:
 
 
 def _failed(outcomes: list[_Outcome], error: BaseException) -> list[_Outcome]:
-    return [replace(outcome, result=None, error=outcome.error or error) for outcome in outcomes]
+    return [outcome._replace(result=None, error=outcome.error or error) for outcome in outcomes]
 
 
 def _after_commit(outcome: _Outcome) -> _Outcome:
@@ -432,7 +428,7 @@ def _after_commit(outcome: _Outcome) -> _Outcome:
     try:
         _pass([outcome.job.after_commit])
     except BaseException as error:  # noqa: BLE001 raised by a test
-        return replace(outcome, result=None, error=error)
+        return outcome._replace(result=None, error=error)
     return outcome
 
 

@@ -169,8 +169,7 @@ class ProcessActionResult(NamedTuple):
     not_delayed_results: tuple[ReviewActionResult, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedAction:
+class CreatedAction(NamedTuple):
     """A committed action and what became of its broadcast."""
 
     txid: str

@@ -10,8 +10,8 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from dataclasses import asdict
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 from weakref import WeakValueDictionary
 
 from bsv_wallet_toolbox.brc100.actions import ValidSignAction, ValidSignActionOptions
@@ -70,8 +70,7 @@ class DrawSource(Protocol):
     async def ready(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Committed:
+class _Committed(NamedTuple):
     """``signed`` is None for a request that was carried out before; then ``beef`` holds the transaction itself too."""
 
     txid: str
@@ -326,7 +325,7 @@ class ActionWork:
 
         done, options = await self._write_process(commit)
         created = await self._sent(done, options.send_with, options.no_send, options.accept_delayed_broadcast)
-        return replace(created, options=options)
+        return created._replace(options=options)
 
     # createAction and processAction of a remote wallet: two commits
 

@@ -7,7 +7,7 @@ its way to the network: nobody could take the child without the parent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bsv_wallet_toolbox.database.transaction import Transaction
 from bsv_wallet_toolbox.interfaces.statuses import (
@@ -35,8 +35,7 @@ from bsv_wallet_toolbox.transactions.beef import Beef
 __all__ = ["Shared", "activate", "activate_ancestors", "activate_shown", "share", "statuses_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(NamedTuple):
     """``to_post``: those that the caller has claimed, parents first; ``known``: what is known of the others named."""
 
     to_post: tuple[str, ...]

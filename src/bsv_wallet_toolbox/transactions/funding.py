@@ -25,7 +25,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from bsv_wallet_toolbox.errors import WERR_INSUFFICIENT_FUNDS, WERR_INTERNAL, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.transactions.fee import MAX_SATOSHIS, FeeModel
@@ -180,8 +180,7 @@ class MaxPossibleAdjustment:
     satoshis: int
 
 
-@dataclass(frozen=True, slots=True)
-class Funding(Generic[CoinT]):
+class Funding(NamedTuple, Generic[CoinT]):
     """The coins in the order they were taken, the satoshis of each change output, and the transaction's size and fee.
 
     ``fee`` is what is really paid: the fee of ``size``, or up to a dust output more when no change output could be
@@ -226,6 +225,8 @@ class _Draft(Generic[CoinT]):
         "_coin_bytes",
         "_dust_floor",
         "_fixed_bytes",
+        "_fixed_inputs",
+        "_fixed_outputs",
         "_pool",
         "_request",
         "_spending",
@@ -246,6 +247,7 @@ class _Draft(Generic[CoinT]):
             + sum(input_size(fixed.unlocking_script_length) for fixed in request.fixed_inputs)
             + sum(output_size(fixed.locking_script_length) for fixed in request.fixed_outputs)
         )
+        self._fixed_inputs, self._fixed_outputs = len(request.fixed_inputs), len(request.fixed_outputs)
         self._dust_floor = request.fee_model.dust_floor
         self._target = min(request.target_net_count or 0, request.max_change_outputs)
         self._spending = sum(fixed.satoshis for fixed in request.fixed_outputs)
@@ -258,13 +260,10 @@ class _Draft(Generic[CoinT]):
     def size(self, more_coins: int = 0, more_change: int = 0) -> int:
         coins = len(self.coins) + more_coins
         change = len(self.change) + more_change
-        return (
-            self._fixed_bytes
-            + varint_size(len(self._request.fixed_inputs) + coins)
-            + coins * self._coin_bytes
-            + varint_size(len(self._request.fixed_outputs) + change)
-            + change * self._change_bytes
-        )
+        inputs, outputs = self._fixed_inputs + coins, self._fixed_outputs + change
+        # Asked for several times per action, and nearly always with counts of one byte.
+        counts = 2 if inputs <= 0xFC and outputs <= 0xFC else varint_size(inputs) + varint_size(outputs)
+        return self._fixed_bytes + counts + coins * self._coin_bytes + change * self._change_bytes
 
     def fee(self, more_coins: int = 0, more_change: int = 0) -> int:
         return self._request.fee_model.fee(self.size(more_coins, more_change))
@@ -285,9 +284,9 @@ class _Draft(Generic[CoinT]):
         may_add_change = True
         while True:
             self.give_all_back()
-            while self.excess() < 0 and self._take_coin(may_add_change):
+            while (is_short := self.excess() < 0) and self._take_coin(may_add_change):
                 pass
-            if self.excess() >= 0 or not self.change:
+            if not is_short or not self.change:
                 return
             may_add_change = False
             while self.change and self.excess() < 0:
@@ -344,9 +343,9 @@ class _Draft(Generic[CoinT]):
 
     def finished(self, surplus: int, adjustment: MaxPossibleAdjustment | None) -> Funding[CoinT]:
         size = self.size()
-        paid = self._unspent
-        if paid != self.fee() + surplus:
-            raise WERR_INTERNAL(f"generateChange error: fee of {paid} satoshis paid, {self.fee() + surplus} required")
+        paid, required = self._unspent, self._request.fee_model.fee(size) + surplus
+        if paid != required:
+            raise WERR_INTERNAL(f"generateChange error: fee of {paid} satoshis paid, {required} required")
         if any(satoshis < self._dust_floor for satoshis in self.change):
             raise WERR_INTERNAL(f"generateChange error: a change output is below {self._dust_floor} satoshis")
         return Funding(tuple(self.coins), tuple(self.change), size, paid, adjustment)
