@@ -15,7 +15,7 @@ from typing import Any
 
 from coin_model import CoinModel, Fate, Kind, Made, Unsigned, Wanted, subject_of
 
-from bsv_wallet_toolbox.brc100.originator import FAILED_ACTIONS_ID
+from bsv_wallet_toolbox.brc100.originator import FAILED_ACTIONS_ID, NO_SEND_ACTIONS_ID
 from bsv_wallet_toolbox.errors import (
     WERR_BROADCAST_UNAVAILABLE,
     WERR_INSUFFICIENT_FUNDS,
@@ -310,6 +310,8 @@ class Walk:
         assert not children or not self.is_calm
         assert not is_known or not self.is_calm
         made.fate = Fate.ABORTED
+        if any(map(self.model.builds_on_aborted, self.model.living())):
+            self.is_calm = False  # somebody who was shown it will bring it to the network all the same
         return True
 
     # in two steps
@@ -472,6 +474,8 @@ class Walk:
         if self.is_calm:
             for name, wallet in self.wallets.items():
                 assert await wallet.balance() == self.model.balance(name), name
+                held_back = await wallet.list_actions({"labels": [NO_SEND_ACTIONS_ID], "limit": 10_000})
+                assert {each["txid"] for each in held_back["actions"]} <= {made.txid for made in self.model.held(name)}
 
     async def _is_revived(self) -> bool:
         """Whether the network has what a wallet believes lost: given up or refused, and then sent by its payee."""
