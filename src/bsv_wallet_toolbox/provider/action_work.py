@@ -46,7 +46,7 @@ from bsv_wallet_toolbox.storage.reqs import insert_req
 from bsv_wallet_toolbox.storage.requests import RequestKey, find_replay, record_request, request_key
 from bsv_wallet_toolbox.storage.sharing import Shared, share, statuses_of
 from bsv_wallet_toolbox.storage.statements import actions as statements
-from bsv_wallet_toolbox.storage.transactions import find_by_id
+from bsv_wallet_toolbox.storage.transactions import find_by_id, find_proposed
 from bsv_wallet_toolbox.storage.users import UserScope
 from bsv_wallet_toolbox.transactions.beef import Beef
 from bsv_wallet_toolbox.transactions.tx import TransactionView
@@ -208,8 +208,8 @@ class ActionWork:
         row = find_by_id(tx, transaction_id)
         pending = find_pending(tx, self._scope, row.reference, None)
         view = pending.prepared.unsigned
-        action = tx.one(statements.FIND_BY_REFERENCE, user_id=self._scope.user_id, reference=row.reference)
-        beef = Beef.parse(action[7], "inputBEEF") if action is not None and action[7] else Beef()
+        action = find_proposed(tx, self._scope, row.reference)
+        beef = Beef.parse(action.input_beef, "inputBEEF") if action is not None and action.input_beef else Beef()
         beef.merge(beef_of(tx, [txid for txid in view.source_txids if beef.view(txid) is None], self._store.cache))
         return SignableAction(row.reference, view, _sources(view, beef))
 
@@ -366,7 +366,7 @@ class ActionWork:
     ) -> tuple[Shared, Beef | None]:
         """Commit a signed action, and put it on its way unless it is held back."""
         store, scope = self._store, self._scope
-        commit_signed(tx, scope, args, view, store.policy.max_output_script, None)
+        commit_signed(tx, scope, args, view, store.policy.max_output_script)
         beef = beef_of(tx, [view.txid], store.cache) if want_beef else None
         named = args.send_with if args.is_no_send else [*args.send_with, args.txid]
         return share(tx, scope, named, None if args.is_delayed else store.owner, batch), beef

@@ -6,8 +6,6 @@ is committed by the same steps: a second row of one txid would hold every coin t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bsv_wallet_toolbox.database.transaction import Row, Transaction
 from bsv_wallet_toolbox.errors import WERR_BAD_REQUEST, WERR_INVALID_OPERATION, WERR_INVALID_PARAMETER
 from bsv_wallet_toolbox.interfaces.events import EventKind
@@ -24,10 +22,12 @@ from bsv_wallet_toolbox.storage.statements import actions as statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
 from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.transactions import (
+    ProposedAction,
     TransactionRow,
     announce,
     find_by_id,
     find_by_txid,
+    find_proposed,
     move_transaction,
 )
 from bsv_wallet_toolbox.storage.users import UserScope
@@ -68,34 +68,30 @@ def commit_signed(
     args: ProcessActionArgs,
     view: TransactionView,
     max_output_script: int,
-    claimed_by: str | None,
-) -> bool:
+) -> None:
     """The second commit of a two-commit action: outputs get their txid, the req its bytes.
 
-    Answers whether it is still to be sent: it may be held back, another user of the store may have brought it to the
-    network before, or it was taken in as an incoming transaction.
+    One that was taken in as an incoming transaction meanwhile has them already.
     """
-    action = _find(tx, scope, args.reference)
+    action = find_proposed(tx, scope, args.reference)
     if action is None:
         raise WERR_BAD_REQUEST("Result must exist and be unique.")
-    if not action.is_outgoing:
+    row = action.row
+    if not row.is_outgoing:
         raise WERR_INVALID_OPERATION("isOutgoing is not true")
     if action.input_beef is None:
         raise WERR_INVALID_OPERATION
-    if action.txid == view.txid and action.status in _INTERNALIZED:
-        tx.execute(statements.SET_PROCESSED, transaction_id=action.transaction_id, now=iso(tx.now()))
-        return action.status is TransactionStatus.SENDING
-    if action.status not in _UNSIGNED:
-        raise WERR_INVALID_OPERATION(f"invalid transaction status {action.status}")
-    outputs = tx.rows(statements.OUTPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id)
-    difference = _difference(tx, scope, action, outputs, view)
-    if difference is not None:
-        raise WERR_INVALID_OPERATION(difference)
-    if find_by_txid(tx, scope, view.txid) is not None:
-        raise failed_before(view.txid)
-    status = _commit(tx, action, outputs, view, max_output_script, claimed_by, is_no_send=args.is_no_send)
-    tx.execute(statements.SET_PROCESSED, transaction_id=action.transaction_id, now=iso(tx.now()))
-    return status is TransactionStatus.SENDING
+    if row.txid != view.txid or row.status not in _INTERNALIZED:
+        if row.status not in _UNSIGNED:
+            raise WERR_INVALID_OPERATION(f"invalid transaction status {row.status}")
+        outputs = tx.rows(statements.OUTPUTS_OF, transaction_id=row.transaction_id, user_id=scope.user_id)
+        difference = _difference(tx, scope, action, outputs, view)
+        if difference is not None:
+            raise WERR_INVALID_OPERATION(difference)
+        if find_by_txid(tx, scope, view.txid) is not None:
+            raise failed_before(view.txid)
+        _commit(tx, action, outputs, view, max_output_script, None, is_no_send=args.is_no_send)
+    tx.execute(statements.SET_PROCESSED, transaction_id=row.transaction_id, now=iso(tx.now()))
 
 
 def commit_internalized(
@@ -109,49 +105,22 @@ def commit_internalized(
     action = _reserving(tx, scope, view)
     if action is None:
         return None
-    outputs = tx.rows(statements.OUTPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id)
+    outputs = tx.rows(statements.OUTPUTS_OF, transaction_id=action.row.transaction_id, user_id=scope.user_id)
     if _difference(tx, scope, action, outputs, view) is not None:
         return None
     if incoming.proof is not None:
         record_proof(tx, incoming.proof)  # a req that another user believes lost comes back
     _commit(tx, action, outputs, view, max_output_script, claimed_by)
-    return find_by_id(tx, action.transaction_id)
+    return find_by_id(tx, action.row.transaction_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Action:
-    transaction_id: int
-    status: TransactionStatus
-    txid: str | None
-    is_outgoing: bool
-    input_beef: bytes | None
-    lock_time: int
-    version: int
-
-
-def _find(tx: Transaction, scope: UserScope, reference: str) -> _Action | None:
-    row = tx.one(statements.FIND_BY_REFERENCE, user_id=scope.user_id, reference=reference)
-    if row is None:
-        return None
-    transaction_id, _, status, txid, _, _, is_outgoing, input_beef, lock_time, version = row
-    return _Action(
-        transaction_id,
-        TransactionStatus(status),
-        txid,
-        bool(is_outgoing),
-        input_beef,
-        lock_time or 0,
-        1 if version is None else version,
-    )
-
-
-def _reserving(tx: Transaction, scope: UserScope, view: TransactionView) -> _Action | None:
+def _reserving(tx: Transaction, scope: UserScope, view: TransactionView) -> ProposedAction | None:
     """The unsigned action of the user that has an input of the transaction put aside."""
     for each in view.inputs:
         for spent_by in _spenders(tx, scope, each.txid, each.vout):
             spender = find_by_id(tx, spent_by)
             if spender.txid is None and spender.status in _UNSIGNED:
-                return _find(tx, scope, spender.reference)
+                return find_proposed(tx, scope, spender.reference)
     return None
 
 
@@ -165,24 +134,24 @@ def _spenders(tx: Transaction, scope: UserScope, txid: str, vout: int) -> list[i
 
 def _commit(
     tx: Transaction,
-    action: _Action,
+    action: ProposedAction,
     outputs: list[Row],
     view: TransactionView,
     max_output_script: int,
     claimed_by: str | None,
     *,
     is_no_send: bool = False,
-) -> TransactionStatus:
-    """The action is signed from now on; the status that it has with what the store knows of its txid already."""
+) -> None:
+    """The action is signed from now on; its status goes with what the store knows of its txid already."""
     _sign_outputs(tx, outputs, view, max_output_script)
     known = find_req(tx, view.txid)
     is_held_back = is_no_send and (known is None or known.status is ProvenTxReqStatus.NOSEND)
     new = TransactionStatus.NOSEND if is_held_back else TransactionStatus.SENDING
-    check_transaction(action.status, new)
+    check_transaction(action.row.status, new)
     tx.execute(
         statements.SET_SIGNED,
-        transaction_id=action.transaction_id,
-        old=action.status.value,
+        transaction_id=action.row.transaction_id,
+        old=action.row.status.value,
         new=new.value,
         signed_txid=view.txid,
         now=iso(tx.now()),
@@ -191,29 +160,28 @@ def _commit(
         tx,
         "transactionStatus",
         txid=view.txid,
-        transaction_id=action.transaction_id,
-        status_was=action.status.value,
+        transaction_id=action.row.transaction_id,
+        status_was=action.row.status.value,
         status_now=new.value,
     )
-    tx.execute(statements.DELETE_PENDING, transaction_id=action.transaction_id)
+    tx.execute(statements.DELETE_PENDING, transaction_id=action.row.transaction_id)
     insert_req(
         tx,
         view.txid,
         view.raw,
         action.input_beef or EMPTY_BEEF,
-        action.transaction_id,
+        action.row.transaction_id,
         claimed_by=claimed_by,
         status=ProvenTxReqStatus.NOSEND if is_held_back else ProvenTxReqStatus.UNSENT,
     )
-    row = find_by_id(tx, action.transaction_id)
+    row = find_by_id(tx, action.row.transaction_id)
     joined, proven_tx_id = (new, None) if is_held_back else status_beside(known)
     move_transaction(tx, row, joined, proven_tx_id=proven_tx_id)
     announce(tx, EventKind.CREATED, row, "signed", status=joined)
-    return joined
 
 
 def _difference(
-    tx: Transaction, scope: UserScope, action: _Action, outputs: list[Row], view: TransactionView
+    tx: Transaction, scope: UserScope, action: ProposedAction, outputs: list[Row], view: TransactionView
 ) -> str | None:
     """In what a signed transaction is not the one that was proposed; None when it is.
 
@@ -222,7 +190,7 @@ def _difference(
     if (view.lock_time, view.version) != (action.lock_time, action.version):
         return "The signed transaction has another version or lock time than the action."
     signed = {(each.txid, each.vout) for each in view.inputs}
-    own = set(tx.rows(statements.INPUTS_OF, transaction_id=action.transaction_id, user_id=scope.user_id))
+    own = set(tx.rows(statements.INPUTS_OF, transaction_id=action.row.transaction_id, user_id=scope.user_id))
     foreign = signed - own
     if own - signed or not all(_is_reserved(tx, scope, action, outpoint) for outpoint in foreign):
         return "The signed transaction does not spend exactly the inputs of the action."
@@ -237,10 +205,10 @@ def _difference(
     return None
 
 
-def _is_reserved(tx: Transaction, scope: UserScope, action: _Action, outpoint: tuple[str, int]) -> bool:
+def _is_reserved(tx: Transaction, scope: UserScope, action: ProposedAction, outpoint: tuple[str, int]) -> bool:
     """Whether the action named this input, an output that the wallet has no row of."""
     txid, vout = outpoint
-    where = {"user_id": scope.user_id, "transaction_id": action.transaction_id}
+    where = {"user_id": scope.user_id, "transaction_id": action.row.transaction_id}
     return tx.one(coin_statements.IS_RESERVED, txid=txid, vout=vout, **where) is not None
 
 

@@ -20,6 +20,7 @@ from bsv_wallet_toolbox.storage.timestamps import iso
 from bsv_wallet_toolbox.storage.users import UserScope
 
 __all__ = [
+    "ProposedAction",
     "TransactionRow",
     "UtxoEvidence",
     "announce",
@@ -27,6 +28,7 @@ __all__ = [
     "fail_unsigned",
     "find_by_reference",
     "find_by_txid",
+    "find_proposed",
     "move_transaction",
     "release_hold",
     "transactions_of",
@@ -49,6 +51,16 @@ class TransactionRow:
     is_outgoing: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ProposedAction:
+    """A transaction with what it was proposed to be, as far as its own row says it."""
+
+    row: TransactionRow
+    input_beef: bytes | None
+    lock_time: int
+    version: int
+
+
 def _row(values: Row | None) -> TransactionRow | None:
     if values is None:
         return None
@@ -60,6 +72,15 @@ def _row(values: Row | None) -> TransactionRow | None:
 
 def find_by_reference(tx: Transaction, scope: UserScope, reference: str) -> TransactionRow | None:
     return _row(tx.one(statements.FIND_BY_REFERENCE, user_id=scope.user_id, reference=reference))
+
+
+def find_proposed(tx: Transaction, scope: UserScope, reference: str) -> ProposedAction | None:
+    values = tx.one(statements.FIND_BY_REFERENCE, user_id=scope.user_id, reference=reference)
+    row = _row(values)
+    if values is None or row is None:
+        return None
+    input_beef, lock_time, version = values[7:]
+    return ProposedAction(row, input_beef, lock_time or 0, 1 if version is None else version)
 
 
 def find_by_txid(tx: Transaction, scope: UserScope, txid: str) -> TransactionRow | None:
