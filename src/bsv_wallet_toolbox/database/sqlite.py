@@ -39,7 +39,7 @@ __all__ = ["EngineStats", "SqliteEngine", "read_file"]
 T = TypeVar("T")
 
 _GROUP_OPERATIONS = 32
-_GROUP_SECONDS = 0.01
+_GROUP_SECONDS = 0.03
 _RERUNS = 5
 _RERUN_SECONDS = 10.0
 _RERUN_PAUSE = 0.01
