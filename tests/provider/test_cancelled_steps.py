@@ -131,12 +131,17 @@ async def test_making_a_signable_action_is_cancelled_after_each_turn_of_the_loop
     world.assert_sound()
 
 
-@pytest.mark.parametrize("turns", TURNS)
-async def test_sending_what_was_held_back_is_cancelled_after_each_turn_of_the_loop(world: World, turns: int) -> None:
+async def held_back(world: World) -> str:
+    """The txid of a payment that waits to be sent."""
     held: Any = payment_to(NOWHERE, 100) | {"options": {"noSend": True}}
     async with world.wallet("alice") as alice:
         await world.fund(alice, 5_000)
-        txid = (await alice.create_action(held))["txid"]
+        return str((await alice.create_action(held))["txid"])
+
+
+@pytest.mark.parametrize("turns", TURNS)
+async def test_sending_what_was_held_back_is_cancelled_after_each_turn_of_the_loop(world: World, turns: int) -> None:
+    txid = await held_back(world)
     send: Any = {"description": "send it", "options": {"sendWith": [txid], "acceptDelayedBroadcast": False}}
     await cancelled_after(world, turns, lambda alice: alice.create_action(send))
     assert actions(world) in (["nosend"], ["unproven"]), "once it is shared it is carried through"
@@ -148,10 +153,7 @@ async def test_sending_what_was_held_back_is_cancelled_after_each_turn_of_the_lo
 
 @pytest.mark.parametrize("turns", TURNS)
 async def test_giving_up_is_cancelled_after_each_turn_of_the_loop(world: World, turns: int) -> None:
-    held: Any = payment_to(NOWHERE, 100) | {"options": {"noSend": True}}
-    async with world.wallet("alice") as alice:
-        await world.fund(alice, 5_000)
-        txid = (await alice.create_action(held))["txid"]
+    txid = await held_back(world)
     await cancelled_after(world, turns, lambda alice: alice.abort_action({"reference": txid}))
     assert actions(world) in (["nosend"], ["failed"])
     async with world.wallet("alice") as alice:

@@ -116,9 +116,7 @@ async def open_wallet(
         raise WERR_INVALID_PARAMETER("fee_rate", f"at most {limits.max_fee_rate}, or limits=SigningLimits(...) higher")
     deriver_key = await key.root_key()
     deriver = KeyDeriver(deriver_key)
-    new = None
-    if create:
-        new = NewStore(KeyDeriver(entropy.bytes(32)).identity_key, Path(path).name)
+    new = NewStore(KeyDeriver(entropy.bytes(32)).identity_key, Path(path).name) if create else None
     async with AsyncExitStack() as stack:
         try:
             opened = await StorageProvider.open(

@@ -39,7 +39,7 @@ from bsv_wallet_toolbox.storage.proofs import (
     record_proof,
     reopen_suspect,
 )
-from bsv_wallet_toolbox.storage.reqs import CLAIM_MILLISECONDS, JobKind, JobRow, claim_due_jobs
+from bsv_wallet_toolbox.storage.reqs import CLAIM_MILLISECONDS, CLOCK_SLACK, JobKind, JobRow, claim_due_jobs
 from bsv_wallet_toolbox.storage.revival import record_known, record_still_unknown
 from bsv_wallet_toolbox.storage.statements import actions as action_statements
 from bsv_wallet_toolbox.storage.statements import coins as coin_statements
@@ -53,8 +53,6 @@ __all__ = ["HeldCoin", "NetworkJob", "NetworkWork", "Rest", "StoredBlock"]
 T = TypeVar("T")
 
 _TXID_LENGTH = 64
-_CLOCK_SLACK = 60_000
-"""A clock that is set back by less ends nothing early."""
 _ABANDONABLE = sorted({TransactionStatus.UNSIGNED.value, TransactionStatus.UNPROCESSED.value})
 
 
@@ -315,7 +313,7 @@ class NetworkWork:
 
         def read(tx: Transaction) -> list[int]:
             policy, now = self._store.policy, tx.now()
-            latest = now + max(policy.unsigned_lifetime, policy.signable_lifetime) + _CLOCK_SLACK
+            latest = now + max(policy.unsigned_lifetime, policy.signable_lifetime) + CLOCK_SLACK
             where = {"statuses": _ABANDONABLE, "now": iso(now), "latest": iso(latest)}
             return [row[0] for row in tx.rows(action_statements.ABANDONED, after=after, count=count, **where)]
 

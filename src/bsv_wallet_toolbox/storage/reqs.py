@@ -23,6 +23,7 @@ from bsv_wallet_toolbox.storage.timestamps import iso
 
 __all__ = [
     "CLAIM_MILLISECONDS",
+    "CLOCK_SLACK",
     "LONGEST_REST",
     "JobKind",
     "JobRow",
@@ -44,8 +45,8 @@ _ASKED_ABOUT = frozenset({ProvenTxReqStatus.UNFAIL})
 
 CLAIM_MILLISECONDS = 120_000
 _BACK_OFF = (8_000, 30_000, 120_000, 600_000)
-_CLOCK_SLACK = 60_000
-"""A clock that is set back by less does not end a claim."""
+CLOCK_SLACK = 60_000
+"""Milliseconds; a clock that is set back by less ends nothing early."""
 LONGEST_REST = 3_600_000
 """No job is put off for longer."""
 
@@ -237,7 +238,7 @@ def claim_job(tx: Transaction, req_id: int, owner: str) -> bool:
         of_kind=JobKind.SEND.value,
         owner=owner,
         now=iso(now),
-        latest_claim=iso(now + CLAIM_MILLISECONDS + _CLOCK_SLACK),
+        latest_claim=iso(now + CLAIM_MILLISECONDS + CLOCK_SLACK),
         until=iso(now + CLAIM_MILLISECONDS),
     )
     return claimed == 1
@@ -250,8 +251,8 @@ def claim_due_jobs(tx: Transaction, kind: JobKind, owner: str, count: int) -> li
     claim is over.
     """
     now = tx.now()
-    latest_claim = iso(now + CLAIM_MILLISECONDS + _CLOCK_SLACK)
-    latest = iso(now + LONGEST_REST + _CLOCK_SLACK)
+    latest_claim = iso(now + CLAIM_MILLISECONDS + CLOCK_SLACK)
+    latest = iso(now + LONGEST_REST + CLOCK_SLACK)
     if kind is JobKind.SEND:
         tx.execute(statements.GIVE_JOBS, now=iso(now), count=count)
     tx.execute(statements.PULL_JOBS_IN, of_kind=kind.value, latest=latest, now=iso(now))
